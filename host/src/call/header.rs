@@ -1,0 +1,60 @@
+//! Headers that carry a call's context. The host alone writes them: what a guest or an outside client sends under
+//! these names is dropped, except `traceparent` and the time-outs, which are read once and then replaced.
+
+use http::HeaderName;
+
+/// W3C trace context.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// The remaining time of a call; the grammar of `grpc-timeout`.
+pub const TIMEOUT: HeaderName = HeaderName::from_static("hostel-timeout");
+/// The remaining time of a gRPC call.
+pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+/// Who makes the call: the name of a service, `edge`, or `hostel`.
+pub const CALLER: HeaderName = HeaderName::from_static("hostel-caller");
+/// How many service-to-service calls led here.
+pub const DEPTH: HeaderName = HeaderName::from_static("hostel-depth");
+/// The prefix of all names that belong to the host.
+pub const RESERVED_PREFIX: &str = "hostel-";
+
+/// Headers that describe one connection rather than the message, and so never travel with a call.
+///
+/// Source: RFC 9110, section 7.6.1. `te` stays: gRPC needs it, and `trailers` is the only value that means anything.
+pub const HOP_BY_HOP: [HeaderName; 7] = [
+    http::header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    http::header::PROXY_AUTHENTICATE,
+    http::header::PROXY_AUTHORIZATION,
+    http::header::TRANSFER_ENCODING,
+    http::header::UPGRADE,
+];
+
+/// Removes connection headers and everything in the host's own name space.
+pub fn sanitize(headers: &mut http::HeaderMap) {
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+    // Collected first because a map cannot be changed while it is walked; nearly always there is nothing to collect.
+    let reserved: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with(RESERVED_PREFIX)).cloned().collect();
+    for name in reserved {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forged_identity_and_connection_headers_go() {
+        let mut headers = http::HeaderMap::new();
+        for name in ["hostel-caller", "hostel-anything", "connection", "upgrade", "x-kept", "te"] {
+            headers.append(HeaderName::from_static(name), http::HeaderValue::from_static("v"));
+        }
+        sanitize(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["te", "x-kept"]);
+    }
+}
