@@ -1,0 +1,269 @@
+//! The engine: wasmtime, narrowed to what a host of services needs.
+//!
+//! Modules are compiled off the serving threads and kept compiled on disk. A version's instances form a [`Pool`];
+//! each instance is a task that stays inside its store's event loop and is handed calls. Limits are enforced here,
+//! on every instance: memory by the store's limiter, CPU time by the epoch, calls and waiting by the pool.
+//!
+//! Nothing outside of this module and of `capability` names wasmtime.
+
+mod blueprint;
+mod cache;
+mod capability;
+mod compile;
+mod failure;
+mod guest_log;
+mod inflight;
+mod job;
+mod lean;
+mod limits;
+mod meter;
+mod pool;
+mod serve;
+mod settings;
+mod standard;
+mod state;
+mod stream;
+mod ticker;
+mod worker;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::{Component, Linker};
+
+use crate::observe::metrics::ServiceMetrics;
+use blueprint::Blueprint;
+use cache::Cache;
+use ticker::Ticker;
+
+pub use blueprint::Door;
+pub use capability::{Capability, Guest};
+pub use failure::{Cause, Failure};
+pub use guest_log::GuestLog;
+pub use inflight::Inflight;
+pub use lean::{CLIENT as LEAN_CLIENT, HANDLER as LEAN_HANDLER, LeanError, LeanRequest, LeanResponse};
+pub use limits::Limits;
+pub use pool::{Lease, Pool, PoolSnapshot};
+pub use settings::Settings;
+pub use standard::Outgoing;
+pub use state::{State, current_call};
+
+/// Tells the workers of a pool apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct WorkerId(u64);
+
+/// What can go wrong with a module before it serves.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The engine does not start on this machine.
+    #[error("cannot start the WebAssembly engine: {0}")]
+    Engine(String),
+    /// The component is invalid, or uses something this engine does not know.
+    #[error("cannot compile: {0}")]
+    Compile(String),
+    /// The component imports something nobody provides, or with another type.
+    #[error("cannot link: {0}")]
+    Link(String),
+    /// The component exports no interface through which it could be called.
+    #[error(
+        "exports none of hostel:service/handler@0.1.0, wasi:http/handler@0.3.0 and wasi:http/incoming-handler@0.2.x, so it cannot be called"
+    )]
+    NoDoor,
+    /// The first instance failed to start.
+    #[error("fails at start: {0}")]
+    Start(#[source] Failure),
+    /// The first instance did not start in time.
+    #[error("does not start within {} ms", .0.as_millis())]
+    StartTimeout(Duration),
+    /// The host has as many instances as it may.
+    #[error("the host is at its limit of instances (`instances_max` in [engine])")]
+    TooManyInstances,
+}
+
+/// What all pools share.
+struct Core {
+    wasmtime: wasmtime::Engine,
+    runtime: tokio::runtime::Handle,
+    threads: usize,
+    /// Instances the host may have.
+    instances: Arc<Semaphore>,
+    /// Instances that may run for longer than a slice at a time; see `meter`.
+    long_runs: Arc<Semaphore>,
+    pools: Mutex<Vec<Weak<pool::Shared>>>,
+}
+
+impl Core {
+    fn add_pool(&self, pool: &Arc<pool::Shared>) {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.push(Arc::downgrade(pool));
+    }
+
+    /// A place for one more instance. When there is none, an idle one of another pool is asked to end, for next time.
+    fn instance_permit(&self) -> Option<OwnedSemaphorePermit> {
+        let permit = self.instances.clone().try_acquire_owned().ok();
+        if permit.is_none() {
+            let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = pools.iter().filter_map(Weak::upgrade).any(|pool| pool.give_back_one());
+        }
+        permit
+    }
+}
+
+/// The engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    core: Arc<Core>,
+    linker: Arc<Linker<State>>,
+    capabilities: Arc<[Arc<dyn Capability>]>,
+    cache: Option<Arc<Cache>>,
+    compiles: Arc<Semaphore>,
+    _ticker: Arc<Ticker>,
+}
+
+/// A compiled module.
+#[derive(Clone)]
+pub struct Compiled(Component);
+
+impl Engine {
+    /// Starts the engine. Guests run on `runtime`, whose number of threads is `threads`; compiled modules are kept
+    /// below `cache_dir`.
+    ///
+    /// # Errors
+    ///
+    /// When the settings do not fit the machine, or two capabilities provide the same import.
+    pub fn new(
+        settings: &Settings,
+        cache_dir: Option<&Path>,
+        runtime: tokio::runtime::Handle,
+        threads: usize,
+        capabilities: Vec<Arc<dyn Capability>>,
+    ) -> Result<Self, Error> {
+        let failed = |error: wasmtime::Error| Error::Engine(format!("{error:#}"));
+        let wasmtime = wasmtime::Engine::new(&compile::config(settings)).map_err(failed)?;
+        let mut linker = Linker::new(&wasmtime);
+        link_wasi(&mut linker).map_err(failed)?;
+        // Capabilities may put themselves before a stock implementation, to see who calls.
+        linker.allow_shadowing(true);
+        for capability in &capabilities {
+            capability
+                .link(&mut linker)
+                .map_err(|error| Error::Engine(format!("capability {}: {error:#}", capability.name())))?;
+        }
+        let cache = cache_dir.and_then(|dir| {
+            Cache::open(dir, &wasmtime)
+                .map_err(|error| {
+                    tracing::warn!(dir = %dir.display(), %error, "no cache of compiled modules: every start compiles");
+                })
+                .ok()
+        });
+        let ticker = Ticker::start(&wasmtime, settings.tick())
+            .map_err(|error| Error::Engine(format!("cannot start a thread: {error}")))?;
+        Ok(Self {
+            core: Arc::new(Core {
+                wasmtime,
+                runtime,
+                threads,
+                instances: Arc::new(Semaphore::new(settings.instances_max as usize)),
+                long_runs: Arc::new(Semaphore::new(threads.saturating_sub(1).max(1))),
+                pools: Mutex::default(),
+            }),
+            linker: Arc::new(linker),
+            capabilities: capabilities.into(),
+            cache: cache.map(Arc::new),
+            compiles: Arc::new(Semaphore::new(settings.compile_threads.max(1).into())),
+            _ticker: Arc::new(ticker),
+        })
+    }
+
+    /// Compiles a component, or takes it compiled from the cache. `digest` names its content.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no component this engine can run.
+    pub async fn compile(&self, bytes: Arc<[u8]>, digest: &str) -> Result<Compiled, Error> {
+        let gone = |_| Error::Compile("the compiler went away".into());
+        let _turn = self.compiles.acquire().await.map_err(|_| Error::Compile("the host is stopping".into()))?;
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        let work = {
+            let (engine, cache, digest) = (self.core.wasmtime.clone(), self.cache.clone(), digest.to_owned());
+            move || {
+                let _ = tx.send(compile::compile(&engine, cache.as_deref(), &bytes, &digest));
+            }
+        };
+        std::thread::Builder::new()
+            .name("hostel-compile".into())
+            .spawn(work)
+            .map_err(|error| Error::Compile(format!("cannot start a thread: {error}")))?;
+        rx.await.map_err(gone)?.map(Compiled)
+    }
+
+    /// Links a compiled module for a guest. No instance is started yet.
+    ///
+    /// # Errors
+    ///
+    /// When it imports what nobody provides, or cannot be called.
+    pub fn pool(
+        &self,
+        compiled: &Compiled,
+        guest: Guest,
+        limits: Limits,
+        log: GuestLog,
+        metrics: Arc<ServiceMetrics>,
+    ) -> Result<Pool, Error> {
+        let pre = self
+            .linker
+            .instantiate_pre(&compiled.0)
+            .map_err(|error| Error::Link(format!("{error:#}")))?;
+        let blueprint = Blueprint::new(
+            pre,
+            Arc::new(guest),
+            self.capabilities.clone(),
+            limits,
+            Arc::new(log),
+            self.core.long_runs.clone(),
+        )?;
+        Ok(Pool::new(self.core.clone(), blueprint, metrics))
+    }
+}
+
+/// WASI as every component expects it. What it leads to is decided by each instance's state: there are no files, no
+/// environment and no sockets there.
+fn link_wasi(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    wasmtime_wasi::p3::add_to_linker(linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(linker)
+}
+
+/// Interfaces the host provides, without versions.
+const PROVIDED: [&str; 14] = [
+    "hostel:service/client",
+    "hostel:service/types",
+    "wasi:cli/",
+    "wasi:clocks/",
+    "wasi:config/store",
+    "wasi:filesystem/",
+    "wasi:http/",
+    "wasi:io/",
+    "wasi:keyvalue/atomics",
+    "wasi:keyvalue/batch",
+    "wasi:keyvalue/store",
+    "wasi:logging/logging",
+    "wasi:random/",
+    "wasi:sockets/",
+];
+
+/// Whether the host provides an interface of this name. Linking alone tells whether its type fits too.
+pub fn provides(import: &str) -> bool {
+    let name = import.split('@').next().unwrap_or(import);
+    PROVIDED.iter().any(|known| match known.strip_suffix('/') {
+        Some(package) => name.strip_prefix(package).is_some_and(|rest| rest.starts_with('/')),
+        None => name == *known,
+    })
+}
+
+/// The version of the engine, for `--version`.
+pub const ENGINE_VERSION: &str = match option_env!("HOSTEL_WASMTIME_VERSION") { Some(v) => v, None => "?" };

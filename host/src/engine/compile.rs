@@ -1,0 +1,85 @@
+//! Compiling: the engine's settings, and work that must not disturb those who serve.
+
+use std::sync::Once;
+
+use wasmtime::component::Component;
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use super::cache::Cache;
+use super::{Error, Settings};
+
+/// How much less than serving threads compiling threads weigh with the operating system's scheduler.
+const NICENESS: i32 = 10;
+
+/// Instance memory that stays mapped between uses, in bytes: what a small service touches, so that starting one
+/// again costs a copy and no page faults.
+const MEMORY_KEEP_RESIDENT: usize = 64 * 1024;
+const TABLE_KEEP_RESIDENT: usize = 8 * 1024;
+
+/// wasmtime's configuration.
+pub(super) fn config(settings: &Settings) -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    let instances = u32::try_from(settings.instances_max).unwrap_or(u32::MAX);
+    pool.total_component_instances(instances)
+        // Components made of several core modules: a Rust guest has three, an interpreter dozens.
+        .total_core_instances(instances.saturating_mul(32))
+        .total_memories(instances.saturating_mul(2))
+        .total_tables(instances.saturating_mul(8))
+        .total_stacks(instances.saturating_mul(4))
+        .total_gc_heaps(instances)
+        .max_memory_size(settings.memory_mib_max as usize * 1024 * 1024)
+        .max_tables_per_component(64)
+        .max_memories_per_component(16)
+        .table_elements(100_000)
+        .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT)
+        .table_keep_resident(TABLE_KEEP_RESIDENT);
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .epoch_interruption(true)
+        .wasm_component_model_async(true);
+    config
+}
+
+/// Compiles a component or loads it from the cache. Runs on a thread of its own.
+pub(super) fn compile(
+    engine: &wasmtime::Engine,
+    cache: Option<&Cache>,
+    bytes: &[u8],
+    digest: &str,
+) -> Result<Component, Error> {
+    if let Some(compiled) = cache.and_then(|cache| cache.load(digest)) {
+        // SAFETY: the cache hands out only entries whose checksum is right, from a directory that only this user can
+        // write. They were made by `Component::serialize` below, for this engine's compatibility hash.
+        #[allow(unsafe_code, reason = "loading compiled code is what a cache of compiled code is for")]
+        let loaded = unsafe { Component::deserialize(engine, &compiled) };
+        match loaded {
+            Ok(component) => return Ok(component),
+            Err(error) => tracing::warn!(digest, %error, "a compiled module does not load; compiling it again"),
+        }
+    }
+    be_nice();
+    let component =
+        Component::from_binary(engine, bytes).map_err(|error| Error::Compile(format!("{error:#}")))?;
+    if let Some(cache) = cache {
+        match component.serialize() {
+            Ok(compiled) => cache.store(digest, &compiled),
+            Err(error) => tracing::warn!(digest, %error, "cannot serialise a compiled module"),
+        }
+    }
+    Ok(component)
+}
+
+/// Lets serving threads go first: on this thread, and on those the compiler spreads its work over.
+fn be_nice() {
+    static POOL: Once = Once::new();
+    let lower = || {
+        // On Linux, niceness belongs to the thread. Without it compiling is only less polite.
+        let _ = rustix::process::setpriority_process(None, NICENESS);
+    };
+    POOL.call_once(|| {
+        // The compiler uses rayon's global pool. Somebody else having made it already is no failure.
+        let _ = rayon::ThreadPoolBuilder::new().start_handler(move |_| lower()).build_global();
+    });
+    lower();
+}

@@ -1,0 +1,325 @@
+//! The instances of one version, and the short queue in front of them.
+//!
+//! A call goes to an instance that has nothing to do; else to a new one, while there are few; else to one that has
+//! room beside the calls it is waiting with; else to a new one, up to the limit; else it waits, for a bounded time in
+//! a bounded queue. The most recently used instance is taken first, so that the others can idle out.
+
+mod caller;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::time::Instant;
+
+use super::blueprint::Blueprint;
+use super::inflight::Inflight;
+use super::job::Job;
+use super::worker::{self, Ended, Message};
+use super::{Cause, Core, WorkerId};
+use crate::call::CallError;
+use crate::observe::metrics::{EndReason, ServiceMetrics};
+
+pub use caller::{Lease, Pool, PoolSnapshot};
+
+/// What room an instance has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Availability {
+    /// It has no calls.
+    Idle,
+    /// It waits with the calls it has, and could take more.
+    Spare,
+}
+
+/// Whether the pool still takes calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Closed,
+}
+
+struct Desk {
+    phase: Phase,
+    workers: HashMap<WorkerId, mpsc::UnboundedSender<Message>>,
+    idle: Vec<WorkerId>,
+    spare: Vec<WorkerId>,
+    queue: VecDeque<(Job, Instant)>,
+    /// Calls that instances have.
+    running: usize,
+    next_id: u64,
+    /// A task waits until the host may have one more instance.
+    waiting_for_permit: bool,
+    /// How the latest instance to start did, for whoever probes.
+    last_start: Option<Result<(), super::Failure>>,
+}
+
+/// What the pool's callers and workers share.
+pub(super) struct Shared {
+    me: Weak<Shared>,
+    core: Arc<Core>,
+    blueprint: Blueprint,
+    /// Up to this many instances are started before calls are put together on one.
+    spread: usize,
+    desk: Mutex<Desk>,
+    killed: AtomicBool,
+    metrics: Arc<ServiceMetrics>,
+    /// Wakes whoever waits for an instance to have started, or failed to.
+    starts: watch::Sender<u64>,
+}
+
+impl Shared {
+    fn new(core: Arc<Core>, blueprint: Blueprint, metrics: Arc<ServiceMetrics>) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            spread: core.threads * 2,
+            core,
+            blueprint,
+            desk: Mutex::new(Desk {
+                phase: Phase::Open,
+                workers: HashMap::new(),
+                idle: Vec::new(),
+                spare: Vec::new(),
+                queue: VecDeque::new(),
+                running: 0,
+                next_id: 0,
+                waiting_for_permit: false,
+                last_start: None,
+            }),
+            killed: AtomicBool::new(false),
+            metrics,
+            starts: watch::Sender::new(0),
+        })
+    }
+
+    pub(super) fn blueprint(&self) -> &Blueprint {
+        &self.blueprint
+    }
+
+    pub(super) fn engine(&self) -> &wasmtime::Engine {
+        &self.core.wasmtime
+    }
+
+    pub(super) fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Acquire)
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a call in. Returns whether it has to wait.
+    fn submit(&self, job: Job) -> Result<bool, CallError> {
+        let mut desk = self.desk();
+        if desk.phase == Phase::Closed {
+            return Err(CallError::unavailable("this version of the service has been replaced"));
+        }
+        desk.queue.push_back((job, Instant::now()));
+        self.pump(&mut desk);
+        let waiting = desk.queue.len();
+        if waiting == 0 {
+            return Ok(false);
+        }
+        // Whoever is last in the queue is the one that came last.
+        if waiting > self.blueprint.limits().queue_len_max {
+            desk.queue.pop_back();
+            drop(desk);
+            self.metrics.queue_rejected();
+            return Err(CallError::unavailable("the service is at its limit of calls in progress"));
+        }
+        Ok(true)
+    }
+
+    /// Takes a call out of the queue again. Returns whether it was still there.
+    fn take_back(&self, call: &Arc<Inflight>) -> bool {
+        let mut desk = self.desk();
+        let before = desk.queue.len();
+        desk.queue.retain(|(job, _)| !Arc::ptr_eq(&job.call, call));
+        desk.queue.len() < before
+    }
+
+    /// Hands out as many waiting calls as there is room for.
+    fn pump(&self, desk: &mut Desk) {
+        let limits = self.blueprint.limits();
+        while !desk.queue.is_empty() && desk.running < limits.calls_max {
+            let worker = if let Some(id) = desk.idle.pop() {
+                id
+            } else if desk.workers.len() < self.spread.min(limits.instances_max)
+                && let Some(id) = self.spawn(desk)
+            {
+                id
+            } else if let Some(id) = desk.spare.pop() {
+                id
+            } else if desk.workers.len() < limits.instances_max
+                && let Some(id) = self.spawn(desk)
+            {
+                id
+            } else {
+                break;
+            };
+            let Some((job, _)) = desk.queue.pop_front() else { break };
+            let Some(inbox) = desk.workers.get(&worker) else {
+                desk.queue.push_front((job, Instant::now()));
+                continue;
+            };
+            match inbox.send(Message::Call(job)) {
+                Ok(()) => desk.running += 1,
+                // The worker is on its way out; it was not in a list, or is not any more.
+                Err(mpsc::error::SendError(Message::Call(job))) => desk.queue.push_front((job, Instant::now())),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn spawn(&self, desk: &mut Desk) -> Option<WorkerId> {
+        if let Some(permit) = self.core.instance_permit() {
+            return self.spawn_with(desk, permit);
+        }
+        if !desk.waiting_for_permit && desk.workers.is_empty() {
+            // Nobody of our own will come by, so somebody has to wait for others to give an instance back.
+            desk.waiting_for_permit = true;
+            let me = self.me.clone();
+            let permits = self.core.instances.clone();
+            tokio::spawn(async move {
+                let Ok(permit) = permits.acquire_owned().await else { return };
+                let Some(me) = me.upgrade() else { return };
+                let mut desk = me.desk();
+                desk.waiting_for_permit = false;
+                if !desk.queue.is_empty() && desk.phase == Phase::Open
+                    && let Some(id) = me.spawn_with(&mut desk, permit)
+                {
+                    desk.idle.push(id);
+                    me.pump(&mut desk);
+                }
+            });
+        }
+        None
+    }
+
+    fn spawn_with(&self, desk: &mut Desk, permit: OwnedSemaphorePermit) -> Option<WorkerId> {
+        let me = self.me.upgrade()?;
+        let id = WorkerId(desk.next_id);
+        desk.next_id += 1;
+        let (outbox, inbox) = mpsc::unbounded_channel();
+        desk.workers.insert(id, outbox);
+        self.core.runtime.spawn(worker::run(me, id, inbox, permit));
+        Some(id)
+    }
+
+    /// A worker says what room it has. Returns whether the pool agrees: it does not when it has just handed over a
+    /// call, or told the worker to close.
+    pub(super) fn register(
+        &self,
+        id: WorkerId,
+        before: Option<Availability>,
+        now: Option<Availability>,
+    ) -> bool {
+        let mut desk = self.desk();
+        if let Some(before) = before {
+            let list = desk.list(before);
+            let Some(at) = list.iter().position(|other| *other == id) else { return false };
+            list.remove(at);
+        }
+        if desk.phase == Phase::Closed && now.is_some() {
+            if let Some(inbox) = desk.workers.get(&id) {
+                let _ = inbox.send(Message::Close);
+            }
+            return false;
+        }
+        if let Some(now) = now {
+            desk.list(now).push(id);
+            self.pump(&mut desk);
+        }
+        true
+    }
+
+    /// An instance is up.
+    pub(super) fn started(&self) {
+        self.metrics.instance_started();
+        self.desk().last_start = Some(Ok(()));
+        self.starts.send_modify(|count| *count += 1);
+    }
+
+    /// An instance is done with a call.
+    pub(super) fn call_ended(&self) {
+        let mut desk = self.desk();
+        desk.running = desk.running.saturating_sub(1);
+        self.pump(&mut desk);
+    }
+
+    /// A worker is gone. `unserved` are calls it had not begun.
+    pub(super) fn left(&self, id: WorkerId, ended: &Ended, unserved: Vec<Job>) {
+        let guest = self.blueprint.guest();
+        match ended {
+            Ok(why) => self.metrics.instance_ended(why.end_reason()),
+            Err(failure) => {
+                self.metrics.instance_ended(end_reason(failure.cause));
+                tracing::warn!(
+                    service = %guest.service, version = %guest.version,
+                    cause = failure.cause.as_str(), detail = failure.detail(),
+                    "an instance failed"
+                );
+            }
+        }
+        let mut rejected = Vec::new();
+        {
+            let mut desk = self.desk();
+            desk.workers.remove(&id);
+            desk.idle.retain(|other| *other != id);
+            desk.spare.retain(|other| *other != id);
+            if let Err(failure) = ended
+                && failure.cause == Cause::Start
+            {
+                desk.last_start = Some(Err(failure.clone()));
+                // Were they tried again, a module that cannot start would spin.
+                desk.running = desk.running.saturating_sub(unserved.len());
+                rejected = unserved.into_iter().map(|job| (job, failure.to_call_error())).collect();
+            } else {
+                for job in unserved.into_iter().rev() {
+                    desk.running = desk.running.saturating_sub(1);
+                    desk.queue.push_front((job, Instant::now()));
+                }
+            }
+            self.pump(&mut desk);
+        }
+        for (job, error) in rejected {
+            let _ = job.reply.send(Err(error));
+        }
+        self.starts.send_modify(|count| *count += 1);
+    }
+
+    /// The calls that were on a failed instance count no more.
+    pub(super) fn calls_lost(&self, count: usize) {
+        let mut desk = self.desk();
+        desk.running = desk.running.saturating_sub(count);
+        self.pump(&mut desk);
+    }
+
+    /// Gives back one idle instance, for somebody who has none. Returns whether there was one.
+    pub(super) fn give_back_one(&self) -> bool {
+        let Ok(mut desk) = self.desk.try_lock() else { return false };
+        if desk.idle.is_empty() {
+            return false;
+        }
+        let id = desk.idle.remove(0);
+        desk.workers.get(&id).is_some_and(|inbox| inbox.send(Message::Close).is_ok())
+    }
+}
+
+fn end_reason(cause: Cause) -> EndReason {
+    match cause {
+        Cause::Trap => EndReason::Trap,
+        Cause::Cpu => EndReason::Cpu,
+        Cause::Memory => EndReason::Memory,
+        Cause::Start => EndReason::Start,
+    }
+}
+
+impl Desk {
+    fn list(&mut self, availability: Availability) -> &mut Vec<WorkerId> {
+        match availability {
+            Availability::Idle => &mut self.idle,
+            Availability::Spare => &mut self.spare,
+        }
+    }
+}

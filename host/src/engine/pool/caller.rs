@@ -1,0 +1,225 @@
+//! The caller's side of a pool.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use http_body::Body as _;
+use tokio::sync::oneshot;
+
+use super::super::blueprint::{Blueprint, Door};
+use super::super::guest_log::GuestLog;
+use super::super::inflight::Inflight;
+use super::super::job::{Answer, Job};
+use super::super::worker::Message;
+use super::super::{Core, Error};
+use super::{Phase, Shared};
+use crate::observe::metrics::ServiceMetrics;
+use crate::call::{CallContext, CallError, ErrorKind, Request, Side, WithGuard};
+
+mod gate;
+mod limited;
+
+use gate::Gate;
+use limited::{BodyLimit, Limited};
+
+/// The instances of one version.
+#[derive(Clone)]
+pub struct Pool {
+    shared: Arc<Shared>,
+    gate: Arc<Gate>,
+}
+
+impl Pool {
+    pub(in super::super) fn new(core: Arc<Core>, blueprint: Blueprint, metrics: Arc<ServiceMetrics>) -> Self {
+        let shared = Shared::new(core.clone(), blueprint, metrics);
+        core.add_pool(&shared);
+        Self { shared, gate: Arc::default() }
+    }
+
+    /// How calls get in.
+    pub fn door(&self) -> Door {
+        self.shared.blueprint.door()
+    }
+
+    /// The log of the version.
+    pub fn log(&self) -> &Arc<GuestLog> {
+        self.shared.blueprint.log()
+    }
+
+    /// Starts one instance, to see whether that works.
+    ///
+    /// # Errors
+    ///
+    /// When the instance cannot be started within `timeout`.
+    pub async fn warm_up(&self, timeout: Duration) -> Result<(), Error> {
+        let mut starts = self.shared.starts.subscribe();
+        {
+            let mut desk = self.shared.desk();
+            if desk.workers.is_empty() {
+                let permit = self.shared.core.instance_permit().ok_or(Error::TooManyInstances)?;
+                // It registers by itself when it is up.
+                self.shared.spawn_with(&mut desk, permit);
+            }
+        }
+        let waiting = async {
+            loop {
+                if let Some(outcome) = self.shared.desk().last_start.clone() {
+                    return outcome.map_err(Error::Start);
+                }
+                if starts.changed().await.is_err() {
+                    return Err(Error::StartTimeout(timeout));
+                }
+            }
+        };
+        tokio::time::timeout(timeout, waiting).await.map_err(|_| Error::StartTimeout(timeout))?
+    }
+
+    /// Enters the pool for one call. As long as the lease lives, the pool is not closed; `None` when it has been: then
+    /// there is a newer version, or none.
+    pub fn enter(&self) -> Option<Lease> {
+        self.gate.enter().then(|| Lease { pool: self.clone() })
+    }
+
+    fn limit_body(&self, request: Request) -> Result<(Request, Option<BodyLimit>), CallError> {
+        let Some(max) = self.shared.blueprint.limits().body_bytes_max else { return Ok((request, None)) };
+        if request.body().size_hint().lower() > max {
+            return Err(limited::body_too_large(max));
+        }
+        if !request.body().is_stream() {
+            return Ok((request, None));
+        }
+        let limit = BodyLimit::new(max);
+        let request = request.map(|body| body.map_stream(|body| Limited::new(body, limit.clone())));
+        Ok((request, Some(limit)))
+    }
+
+    /// Waits until no call is in flight, then takes no more. Returns whether that came about; dropping the future
+    /// leaves the pool open.
+    pub async fn drain(&self) {
+        self.gate.close_when_empty().await;
+        self.stop_workers();
+    }
+
+    fn stop_workers(&self) {
+        let mut desk = self.shared.desk();
+        desk.phase = Phase::Closed;
+        desk.idle.clear();
+        desk.spare.clear();
+        for inbox in desk.workers.values() {
+            let _ = inbox.send(Message::Close);
+        }
+        let waiting = std::mem::take(&mut desk.queue);
+        drop(desk);
+        for (job, _) in waiting {
+            let _ = job.reply.send(Err(CallError::unavailable("the service is being stopped")));
+        }
+    }
+
+    /// Ends all instances now, whatever they are doing.
+    pub fn kill(&self) {
+        self.gate.close();
+        self.shared.killed.store(true, Ordering::Release);
+        self.stop_workers();
+    }
+
+    /// What the pool is doing.
+    pub fn snapshot(&self) -> PoolSnapshot {
+        let desk = self.shared.desk();
+        PoolSnapshot {
+            instances: desk.workers.len(),
+            idle: desk.idle.len(),
+            in_flight: self.gate.entered(),
+            queued: desk.queue.len(),
+        }
+    }
+}
+
+/// A pool at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolSnapshot {
+    /// Instances there are.
+    pub instances: usize,
+    /// Of these, without a call.
+    pub idle: usize,
+    /// Calls whose callers wait for the response or are reading it.
+    pub in_flight: usize,
+    /// Calls that wait for an instance.
+    pub queued: usize,
+}
+
+/// A place for one call in a pool.
+pub struct Lease {
+    pool: Pool,
+}
+
+impl Lease {
+    /// Has an instance handle a call.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room, or the instance fails. The deadline is the caller's business: dropping the future
+    /// cancels the call.
+    pub async fn call(self, request: Request, context: CallContext) -> Answer {
+        let shared = self.pool.shared.clone();
+        let (request, body_limit) = self.pool.limit_body(request)?;
+        let call = Arc::new(Inflight::new(context));
+        let guard = CallGuard { lease: self, call: call.clone() };
+        let (reply, answer) = oneshot::channel();
+        let mut answer = pin!(answer);
+        let queued = shared.submit(Job { request, call: call.clone(), reply })?;
+        let received = if queued {
+            match tokio::time::timeout(shared.blueprint.limits().queue_wait, &mut answer).await {
+                Ok(received) => received,
+                Err(_) if shared.take_back(&call) => {
+                    shared.metrics.queue_rejected();
+                    return Err(CallError::unavailable("the service had no room for the call in time"));
+                }
+                Err(_) => answer.await,
+            }
+        } else {
+            answer.await
+        };
+        let response = received
+            .map_err(|_| CallError::new(ErrorKind::Internal, Side::Host, "the instance went away without a word"))?;
+        // Whatever the guest made of a body that was cut off, the caller has to know why.
+        if let Some(error) = body_limit.and_then(|limit| limit.exceeded()) {
+            return Err(error);
+        }
+        let response = response?;
+        if !response.body().is_stream() {
+            guard.finish();
+            return Ok(response);
+        }
+        Ok(response.map(|body| body.map_stream(|body| WithGuard::new(body, guard, CallGuard::finish))))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.pool.gate.leave();
+    }
+}
+
+/// Lives as long as the caller is interested: from the call to the end of the response's body.
+struct CallGuard {
+    lease: Lease,
+    call: Arc<Inflight>,
+}
+
+impl CallGuard {
+    /// The caller has got everything.
+    fn finish(self) {
+        self.call.finish();
+    }
+}
+
+impl Drop for CallGuard {
+    fn drop(&mut self) {
+        if !self.call.is_finished() {
+            self.lease.pool.shared.take_back(&self.call);
+            self.call.abandon();
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The task that owns an instance: it stays inside the store's event loop and is handed calls.
+//!
+//! A store's event loop can be held up by a guest that computes or by a host function that blocks it, and then nothing
+//! inside of it is polled. So everything that must happen in time, idling out, giving up on a guest that does not let
+//! go of an abandoned call, being told to stop, is done from outside, around the poll of the loop.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::{Instant, Sleep};
+use wasmtime::AsContextMut;
+use wasmtime::component::Accessor;
+
+use super::blueprint::{Handler, Instance};
+use super::failure::{Cause, Failure};
+use super::job::{Job, Ledger};
+use super::pool::{Availability, Shared};
+use super::serve::{End, serve};
+use super::{State, WorkerId};
+use crate::observe::metrics::EndReason;
+
+/// How long a guest may go on with a call that nobody waits for before its instance is replaced.
+const ABANDONED_GRACE: Duration = Duration::from_millis(250);
+
+/// What the pool tells a worker.
+pub(super) enum Message {
+    Call(Job),
+    /// Take no more calls, end when those in progress have ended; at once when the pool is killed.
+    Close,
+}
+
+/// Why a worker ended, when nothing went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Retired {
+    Idle,
+    Reused,
+    Abandoned,
+    Closed,
+}
+
+impl Retired {
+    pub(super) fn end_reason(self) -> EndReason {
+        match self {
+            Self::Idle => EndReason::Idle,
+            Self::Reused => EndReason::Reuse,
+            Self::Abandoned => EndReason::Abandoned,
+            Self::Closed => EndReason::Retired,
+        }
+    }
+}
+
+/// How a worker ended.
+pub(super) type Ended = Result<Retired, Failure>;
+
+/// Runs an instance until it has no more use. `first` is a call it is started for.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    id: WorkerId,
+    mut inbox: mpsc::UnboundedReceiver<Message>,
+    permit: OwnedSemaphorePermit,
+) {
+    // Declared first, so that it is dropped last: whatever happens, the pool learns that the worker is gone.
+    let mut leave = Leave { shared: shared.clone(), id, ended: None };
+    let ended = match shared.blueprint().start(shared.engine()).await {
+        Err(error) => Err(Failure::new(Cause::Start, format!("{error:#}"))),
+        Ok(instance) => {
+            shared.started();
+            let mut worker = Worker { shared: &shared, id, ledger: Ledger::default() };
+            let ended = worker.run(instance, &mut inbox).await;
+            drop(worker);
+            ended
+        }
+    };
+    leave.ended = Some(ended);
+    inbox.close();
+    let mut unserved = Vec::new();
+    while let Ok(message) = inbox.try_recv() {
+        if let Message::Call(job) = message {
+            unserved.push(job);
+        }
+    }
+    drop(permit);
+    leave.finish(unserved);
+}
+
+struct Leave {
+    shared: Arc<Shared>,
+    id: WorkerId,
+    ended: Option<Ended>,
+}
+
+impl Leave {
+    fn finish(mut self, unserved: Vec<Job>) {
+        let ended = self.ended.take().unwrap_or(Ok(Retired::Closed));
+        self.shared.left(self.id, &ended, unserved);
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        // Only a panic of the host gets here.
+        let failure = Failure::new(Cause::Trap, "the host's worker panicked");
+        self.shared.left(self.id, &Err(failure), Vec::new());
+    }
+}
+
+struct Worker<'a> {
+    shared: &'a Arc<Shared>,
+    id: WorkerId,
+    ledger: Ledger,
+}
+
+/// What the inside of the event loop tells the outside.
+#[derive(Clone, Copy, Default)]
+struct Status {
+    /// Calls taken so far.
+    served: u64,
+    in_flight: usize,
+    /// Whether the guest could take another call.
+    accepting: bool,
+    /// Since when the guest has been working on a call that nobody waits for.
+    abandoned_since: Option<Instant>,
+    closing: bool,
+    /// What the pool believes; `None` while a message may be on its way.
+    registered: Option<Availability>,
+}
+
+/// The status, shared by the two sides of one task: the lock is never contended.
+#[derive(Default)]
+struct StatusCell(Mutex<Status>);
+
+impl StatusCell {
+    fn get(&self) -> Status {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn update<R>(&self, f: impl FnOnce(&mut Status) -> R) -> R {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Worker<'_> {
+    async fn run(&mut self, instance: Instance, inbox: &mut mpsc::UnboundedReceiver<Message>) -> Ended {
+        let Instance { mut store, handler, stopwatch, gate, output } = instance;
+        let status = StatusCell::default();
+        let result = {
+            let mut inside = pin!(
+                store.run_concurrent(async |accessor| self.inside(accessor, &handler, &status, inbox).await)
+            );
+            let mut timer = Timer::default();
+            poll_fn(|cx| {
+                stopwatch.start();
+                let polled = inside.as_mut().poll(cx);
+                gate.release();
+                match polled {
+                    Poll::Ready(result) => Poll::Ready(result.and_then(|ended| ended)),
+                    Poll::Pending => self.outside(cx, &status, &mut timer).map(Ok),
+                }
+            })
+            .await
+        };
+        let ended = result.map_err(|error| {
+            let cause = if store.data().meter.exhausted() {
+                Cause::Cpu
+            } else if store.data().limiter.refused() {
+                Cause::Memory
+            } else {
+                Cause::Trap
+            };
+            Failure::new(cause, format!("{error:?}"))
+        });
+        let lost = match &ended {
+            Err(failure) => self.ledger.fail(failure),
+            // What is still open here is being killed.
+            Ok(_) => self.ledger.fail(&Failure::new(Cause::Trap, "the instance was stopped")),
+        };
+        self.shared.calls_lost(lost);
+        for output in &output {
+            output.flush();
+        }
+        ended
+    }
+
+    /// The inside of the event loop: takes calls and runs them.
+    async fn inside(
+        &self,
+        accessor: &Accessor<State>,
+        handler: &Handler,
+        status: &StatusCell,
+        inbox: &mut mpsc::UnboundedReceiver<Message>,
+    ) -> wasmtime::Result<Retired> {
+        let blueprint = self.shared.blueprint();
+        let concurrency = blueprint.concurrency();
+        let reuse_max = blueprint.limits().reuse_max.unwrap_or(u64::MAX);
+        let func = handler.func();
+        let mut running = FuturesUnordered::new();
+        poll_fn(|cx| {
+            loop {
+                match running.poll_next_unpin(cx) {
+                    Poll::Ready(Some(Ok(end))) => {
+                        if end == End::Abandoned {
+                            status.update(|status| {
+                                status.abandoned_since.get_or_insert_with(Instant::now);
+                            });
+                        }
+                        self.shared.call_ended();
+                        continue;
+                    }
+                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                    Poll::Ready(None) | Poll::Pending => {}
+                }
+                match inbox.poll_recv(cx) {
+                    Poll::Ready(Some(Message::Call(job))) => {
+                        status.update(|status| {
+                            status.registered = None;
+                            status.served += 1;
+                        });
+                        running.push(serve(accessor, handler, &self.ledger, job));
+                        continue;
+                    }
+                    Poll::Ready(Some(Message::Close) | None) => status.update(|status| {
+                        status.registered = None;
+                        status.closing = true;
+                    }),
+                    Poll::Pending => {}
+                }
+                let mut now = status.get();
+                now.in_flight = running.len();
+                let quiet = running.is_empty() && accessor.poll_no_interesting_tasks(cx).is_ready();
+                if quiet && now.abandoned_since.take().is_some() {
+                    // The guest has let go of it after all.
+                    accessor.with(|mut store| store.as_context_mut().data_mut().forget_calls());
+                }
+                let used_up = now.served >= reuse_max;
+                if quiet && (now.closing || used_up) {
+                    return Poll::Ready(Ok(if used_up { Retired::Reused } else { Retired::Closed }));
+                }
+                now.accepting = !now.closing
+                    && !used_up
+                    && now.abandoned_since.is_none()
+                    && running.len() < concurrency
+                    && accessor.poll_ready_for_concurrent_call(func, cx).is_ready();
+                status.update(|status| *status = now);
+                return Poll::Pending;
+            }
+        })
+        .await
+    }
+
+    /// The event loop has nothing to do right now, or is held up.
+    fn outside(&self, cx: &mut Context<'_>, status: &StatusCell, timer: &mut Timer) -> Poll<Retired> {
+        if self.shared.is_killed() {
+            return Poll::Ready(Retired::Closed);
+        }
+        let now = status.get();
+        if let Some(since) = now.abandoned_since
+            && now.in_flight == 0
+        {
+            return timer.poll(cx, since + ABANDONED_GRACE).map(|()| Retired::Abandoned);
+        }
+        let availability = match (now.accepting, now.in_flight) {
+            (false, _) => None,
+            (true, 0) => Some(Availability::Idle),
+            (true, _) => Some(Availability::Spare),
+        };
+        if availability != now.registered {
+            if availability == Some(Availability::Idle) {
+                timer.restart();
+            }
+            // The pool may hand over a call before this returns; then the message says so.
+            status.update(|status| status.registered = availability);
+            if !self.shared.register(self.id, now.registered, availability) {
+                status.update(|status| status.registered = None);
+            }
+        }
+        let idle_max = self.shared.blueprint().limits().idle;
+        let leftover = now.served > 0 && now.in_flight == 0 && !now.accepting;
+        if leftover {
+            // Used up or told to close, but the guest still does something in the background.
+            return timer.poll_after(cx, ABANDONED_GRACE).map(|()| Retired::Closed);
+        }
+        if availability == Some(Availability::Idle)
+            && timer.poll_after(cx, idle_max).is_ready()
+            && self.shared.register(self.id, Some(Availability::Idle), None)
+        {
+            return Poll::Ready(Retired::Idle);
+        }
+        Poll::Pending
+    }
+}
+
+/// A timer that costs a clock reading, not a registration, as long as it is only pushed back.
+#[derive(Default)]
+struct Timer {
+    since: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timer {
+    fn restart(&mut self) {
+        self.since = Some(Instant::now());
+    }
+
+    fn poll_after(&mut self, cx: &mut Context<'_>, delay: Duration) -> Poll<()> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        self.poll(cx, since + delay)
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        let sleep = match &mut self.sleep {
+            // One that is due earlier wakes the task, which then sees that it is not time yet.
+            Some(sleep) if sleep.deadline() <= at && !sleep.is_elapsed() => return Poll::Pending,
+            Some(sleep) => {
+                sleep.as_mut().reset(at);
+                sleep
+            }
+            none => none.insert(Box::pin(tokio::time::sleep_until(at))),
+        };
+        sleep.as_mut().poll(cx)
+    }
+}
