@@ -1,0 +1,22 @@
+//! What is deployed: modules found in a directory, checked, started, and swapped without losing a call.
+//!
+//! [`Loader`] watches the directory and builds a [`Deployed`] version of each module aside; [`Table`] is what callers
+//! see, replaced as a whole by one atomic store. Whatever goes wrong on the way leaves the table as it was.
+
+mod deployed;
+mod directory;
+pub mod inspect;
+mod loader;
+pub mod manifest;
+mod routes;
+mod settings;
+mod status;
+mod table;
+mod watch;
+
+pub use deployed::{Deployed, Entered, Error, Platform, Source};
+pub use directory::{Found, scan};
+pub use loader::Loader;
+pub use settings::{ServiceSettings, Services, Settings};
+pub use status::{ModuleState, ModuleStatus, Status};
+pub use table::{Deployments, Routed, Table};

@@ -1,0 +1,402 @@
+//! One version of a service, from bytes on disk to instances that take calls.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http_body_util::BodyExt;
+
+use super::directory::Found;
+use super::inspect::{self, Inspection, MODULE_BYTES_MAX};
+use super::manifest::{self, Limits, Manifest};
+use super::settings::Services;
+use crate::call::{Body, CallContext, CallError, Caller, Deadline, Request, ServiceName, TraceContext};
+use crate::engine::{self, Engine, Guest, GuestLog, Lease, Pool};
+use crate::observe::metrics::{CallMetrics, Locality, Metrics, ServiceMetrics};
+
+/// Why a module does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file cannot be read.
+    #[error("{file}: cannot be read: {source}")]
+    Read { file: String, source: io::Error },
+    /// A file changed while it was read; it will be read again.
+    #[error("{file}: changed while it was read")]
+    Changing { file: String },
+    /// The bytes are no component.
+    #[error("{file}: {source}")]
+    Inspect { file: String, source: inspect::Error },
+    /// The manifest is wrong. The message names file and line.
+    #[error("{0}")]
+    Manifest(#[from] manifest::Error),
+    /// The manifest asks for more than the host gives.
+    #[error("{file}: {reason}")]
+    Beyond { file: String, reason: String },
+    /// The module imports what the host does not offer.
+    #[error("{file}: imports {missing}, which this host does not offer")]
+    Imports { file: String, missing: String },
+    /// The engine refuses it.
+    #[error("{file}: {source}")]
+    Engine { file: String, source: engine::Error },
+    /// The probe of the new version failed.
+    #[error("{file}: the health probe GET {path} {reason}")]
+    Health { file: String, path: String, reason: String },
+    /// Another module has the service or the route already.
+    #[error("{file}: {reason}")]
+    Conflict { file: String, reason: String },
+}
+
+impl Error {
+    /// Whether trying again can help although the files stay the same.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Conflict { .. } | Self::Changing { .. })
+            || matches!(self, Self::Engine { source: engine::Error::TooManyInstances, .. })
+    }
+}
+
+/// What a version is made with.
+#[derive(Clone)]
+pub struct Platform {
+    /// Compiles and runs.
+    pub engine: Engine,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Operators' configuration values, by service.
+    pub services: Arc<Services>,
+    /// The largest `memory_mib` a manifest may ask for, in MiB.
+    pub memory_mib_max: u32,
+    /// How long start and probe may take.
+    pub start_timeout: Duration,
+}
+
+/// A module's files, read and understood, but not compiled.
+pub struct Source {
+    /// The component.
+    pub bytes: Arc<[u8]>,
+    /// What it is.
+    pub inspection: Inspection,
+    /// What it says about itself.
+    pub manifest: Manifest,
+    /// The file's name.
+    pub file: String,
+    /// Changes with everything that matters: component and manifest.
+    pub identity: String,
+}
+
+impl Source {
+    /// Reads and checks a module's files.
+    ///
+    /// # Errors
+    ///
+    /// For the first thing that is wrong.
+    pub fn read(found: &Found) -> Result<Self, Error> {
+        let file = found.file_name();
+        let bytes: Arc<[u8]> = read(&found.wasm, MODULE_BYTES_MAX)?.into();
+        let text = found.manifest.as_deref().map(read_manifest).transpose()?;
+        if !found.is_current() {
+            return Err(Error::Changing { file });
+        }
+        let inspection =
+            inspect::inspect(&bytes).map_err(|source| Error::Inspect { file: file.clone(), source })?;
+        let stem = found.stem();
+        let manifest = match (&text, &inspection.manifest) {
+            (Some((origin, text)), _) => Manifest::parse(text, origin, Some(&stem))?,
+            (None, Some(text)) => Manifest::parse(text, &format!("manifest embedded in {file}"), Some(&stem))?,
+            (None, None) => Manifest::parse("", &file, Some(&stem))?,
+        };
+        let identity = format!("{}\n{:?}", inspection.digest, text.map(|(_, text)| text));
+        Ok(Self { bytes, inspection, manifest, file, identity })
+    }
+
+    /// Checks what does not need the engine: that there is a door, and that every import is offered.
+    ///
+    /// # Errors
+    ///
+    /// For the first thing that is wrong.
+    pub fn check(&self, memory_mib_max: u32) -> Result<(), Error> {
+        let missing = self.inspection.missing_imports(&engine::provides);
+        if !missing.is_empty() {
+            return Err(Error::Imports { file: self.file.clone(), missing: missing.join(", ") });
+        }
+        if self.inspection.doors.is_empty() {
+            return Err(Error::Engine { file: self.file.clone(), source: engine::Error::NoDoor });
+        }
+        let asked = self.manifest.limits.memory_bytes_max;
+        if asked > u64::from(memory_mib_max) << 20 {
+            let reason = format!(
+                "asks for {} MiB per instance, and `memory_mib_max` in [engine] allows {memory_mib_max}",
+                asked >> 20
+            );
+            return Err(Error::Beyond { file: self.file.clone(), reason });
+        }
+        Ok(())
+    }
+}
+
+fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Error> {
+    use std::io::Read;
+    let file = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|opened| opened.take(bytes_max as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|source| Error::Read { file: file(), source })?;
+    Ok(bytes)
+}
+
+fn read_manifest(path: &Path) -> Result<(String, String), Error> {
+    let origin = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let bytes = read(path, manifest::MANIFEST_BYTES_MAX)?;
+    let text = String::from_utf8(bytes).map_err(|_| Error::Read {
+        file: origin.clone(),
+        source: io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"),
+    })?;
+    Ok((origin, text))
+}
+
+/// One version of a service that can take calls.
+pub struct Deployed {
+    service: ServiceName,
+    version: Arc<str>,
+    source: Source,
+    manifest: Arc<Manifest>,
+    pool: Pool,
+    since: SystemTime,
+    calls: HashMap<Arc<str>, CallMetrics>,
+    other_calls: CallMetrics,
+    metrics: Arc<ServiceMetrics>,
+}
+
+/// The route label of calls that no template describes.
+const ANY_ROUTE: &str = "*";
+
+impl Deployed {
+    /// Compiles, links, starts and probes a module. Nobody can call it yet.
+    ///
+    /// # Errors
+    ///
+    /// For the first thing that is wrong.
+    pub async fn build(source: Source, platform: &Platform) -> Result<Self, Error> {
+        let file = source.file.clone();
+        let failed = |source| Error::Engine { file: file.clone(), source };
+        source.check(platform.memory_mib_max)?;
+        let digest = source.inspection.digest.to_string();
+        let compiled = platform.engine.compile(source.bytes.clone(), &digest).await.map_err(failed)?;
+
+        let manifest = Arc::new(effective(&source.manifest, &platform.services));
+        let service = manifest.name.clone();
+        let version: Arc<str> = match &manifest.version {
+            Some(version) => version.as_str().into(),
+            None => source.inspection.digest.short().into(),
+        };
+        let label: Arc<str> = service.as_str().into();
+        let metrics = platform.metrics.service(&label);
+        let log = GuestLog::new(
+            service.clone(),
+            version.clone(),
+            manifest.limits.log_lines_per_s_max,
+            manifest.limits.log_line_bytes_max,
+        );
+        let guest =
+            Guest { service: service.clone(), version: version.clone(), profile: manifest.clone() as Arc<_> };
+        let pool = platform
+            .engine
+            .pool(&compiled, guest, limits(&manifest), log, metrics.clone())
+            .map_err(failed)?;
+        let counted =
+            |route: &Arc<str>| platform.metrics.calls(&label, &version, route, Locality::Local);
+        let calls = known_routes(&manifest, &source.inspection)
+            .map(|route| (route.clone(), counted(&route)))
+            .collect();
+        let other_calls = counted(&ANY_ROUTE.into());
+        let deployed = Self {
+            service,
+            version,
+            manifest,
+            pool,
+            since: SystemTime::now(),
+            calls,
+            other_calls,
+            metrics,
+            source,
+        };
+        deployed.pool.warm_up(platform.start_timeout).await.map_err(failed)?;
+        if let Err((path, reason)) = deployed.probe(platform.start_timeout).await {
+            deployed.pool.kill();
+            return Err(Error::Health { file, path, reason });
+        }
+        Ok(deployed)
+    }
+
+    async fn probe(&self, timeout: Duration) -> Result<(), (String, String)> {
+        let Some(health) = &self.manifest.health else { return Ok(()) };
+        let failed = |reason: String| (health.path.clone(), reason);
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = format!("http://{}.internal{}", self.service, health.path)
+            .parse()
+            .map_err(|error| failed(format!("cannot be sent: {error}")))?;
+        let context = CallContext {
+            deadline: Deadline::after(timeout),
+            trace: TraceContext::new_root(),
+            caller: Caller::Host,
+            depth: 0,
+            route: None,
+        };
+        let probing = async {
+            let lease = self.pool.enter().ok_or_else(|| CallError::unavailable("the version is closed"))?;
+            let response = lease.call(request, context).await?;
+            let (parts, body) = response.into_parts();
+            body.collect().await?;
+            Ok::<_, CallError>(parts.status)
+        };
+        match tokio::time::timeout(timeout, probing).await {
+            Ok(Ok(status)) if status.as_u16() < 400 => Ok(()),
+            Ok(Ok(status)) => Err(failed(format!("answered {}", status.as_u16()))),
+            Ok(Err(error)) => Err(failed(format!("failed: {}", error.chain()))),
+            Err(_) => Err(failed(format!("was not answered within {} ms", timeout.as_millis()))),
+        }
+    }
+
+    /// The service this is a version of.
+    pub fn service(&self) -> &ServiceName {
+        &self.service
+    }
+
+    /// The version's name.
+    pub fn version(&self) -> &Arc<str> {
+        &self.version
+    }
+
+    /// What the module says about itself, with the operator's configuration values over its own.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// What the module is.
+    pub fn inspection(&self) -> &Inspection {
+        &self.source.inspection
+    }
+
+    /// The file it came from.
+    pub fn file(&self) -> &str {
+        &self.source.file
+    }
+
+    pub(super) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(super) fn identity(&self) -> &str {
+        &self.source.identity
+    }
+
+    /// Its instances.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Since when it has been there.
+    pub fn since(&self) -> SystemTime {
+        self.since
+    }
+
+    /// Where calls on a route are counted.
+    pub fn call_metrics(&self, route: Option<&Arc<str>>) -> &CallMetrics {
+        route.and_then(|route| self.calls.get(route)).unwrap_or(&self.other_calls)
+    }
+
+    /// The template of a request that came in on no route of the manifest: the method, for gRPC that the module
+    /// describes.
+    pub fn route_of(&self, path: &str) -> Option<&Arc<str>> {
+        self.calls.get_key_value(path).map(|(route, _)| route)
+    }
+
+    /// The counters of the service.
+    pub fn metrics(&self) -> &Arc<ServiceMetrics> {
+        &self.metrics
+    }
+
+    /// Lets calls in flight end, at most for `drain`, then stops all instances. Returns how many calls were cut off.
+    pub async fn retire(&self, drain: Duration) -> usize {
+        let mut cut_off = 0;
+        if tokio::time::timeout(drain, self.pool.drain()).await.is_err() {
+            cut_off = self.pool.snapshot().in_flight;
+            self.pool.kill();
+        }
+        self.metrics.log_lines_dropped(self.pool.log().take_dropped());
+        cut_off
+    }
+}
+
+/// A version, entered for one call: it will not be closed before the call has ended.
+pub struct Entered {
+    deployed: Arc<Deployed>,
+    lease: Lease,
+}
+
+impl Entered {
+    /// Enters a version; `None` when it has been replaced.
+    pub(super) fn new(deployed: &Arc<Deployed>) -> Option<Self> {
+        Some(Self { lease: deployed.pool.enter()?, deployed: deployed.clone() })
+    }
+
+    /// The version.
+    pub fn deployed(&self) -> &Arc<Deployed> {
+        &self.deployed
+    }
+
+    /// What the call is made through.
+    pub fn into_lease(self) -> Lease {
+        self.lease
+    }
+}
+
+/// Route labels known when a version is deployed: templates of the manifest, the default, and gRPC methods.
+fn known_routes(manifest: &Manifest, inspection: &Inspection) -> impl Iterator<Item = Arc<str>> {
+    let mut routes: Vec<Arc<str>> = manifest.routes.iter().map(|route| route.path.as_str().into()).collect();
+    if routes.is_empty() {
+        routes.push(default_route(&manifest.name));
+    }
+    for service in &inspection.services {
+        routes.extend(service.methods.iter().map(|method| format!("/{}/{}", service.name, method.name).into()));
+    }
+    routes.into_iter()
+}
+
+/// The route label of the prefix a service has without routes of its own.
+pub(super) fn default_route(service: &ServiceName) -> Arc<str> {
+    format!("/{service}/{{*rest}}").into()
+}
+
+/// The manifest with the operator's configuration values over the module's own.
+fn effective(manifest: &Manifest, services: &Services) -> Manifest {
+    let mut manifest = manifest.clone();
+    if let Some(settings) = services.get(manifest.name.as_str()) {
+        for (key, value) in &settings.config {
+            // Keys that no manifest could name are still the operator's to set; nobody can read them.
+            if let Ok(key) = manifest::ConfigKey::new(key) {
+                manifest.config.insert(key, value.expose().to_owned());
+            }
+        }
+    }
+    manifest
+}
+
+fn limits(manifest: &Manifest) -> engine::Limits {
+    let Limits { memory_bytes_max, cpu, calls_max, queue_len_max, queue_wait, body_bytes_max, .. } =
+        manifest.limits.clone();
+    let clamp = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    engine::Limits {
+        memory_bytes_max: clamp(memory_bytes_max),
+        cpu,
+        calls_max: calls_max as usize,
+        queue_len_max: queue_len_max as usize,
+        queue_wait,
+        body_bytes_max,
+        instances_max: manifest.instances.max as usize,
+        concurrency: manifest.instances.concurrency as usize,
+        reuse_max: manifest.instances.reuse_max.map(u64::from),
+        idle: manifest.instances.idle,
+    }
+}
