@@ -1,0 +1,234 @@
+//! Calls out: to services of this cluster, and to origins outside that the manifest grants.
+//!
+//! A lean module calls through `hostel:service/client`, any other through `wasi:http`. Both end here, so that grants,
+//! identity, deadline, trace and depth are the same for all: they come from the inbound call that the guest is working
+//! on, which the host finds by the task that calls, and never from what the guest says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt};
+use http::Uri;
+use wasmtime::AsContextMut;
+use wasmtime::component::{Accessor, Linker, Resource};
+use wasmtime_wasi_http::p3::bindings::http::{client, types};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpView, p3};
+
+use super::egress::Egress;
+use crate::call::{
+    Call, CallContext, CallError, Caller, Deadline, ErrorKind, Request, Response, ServiceName, Side, TraceContext,
+    header,
+};
+use crate::engine::{
+    Capability, Guest, Inflight, LEAN_CLIENT, LeanError, LeanRequest, LeanResponse, Outgoing, State, current_call,
+};
+use crate::modules::manifest::Manifest;
+
+/// The domain of services in URIs: `http://orders.internal/`.
+const INTERNAL: &str = ".internal";
+
+/// How long a call may take that a guest makes on nobody's behalf: at start-up, or after it has answered.
+const UNATTRIBUTED_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Lets guests call services and granted origins.
+pub struct Calls(Arc<Sender>);
+
+struct Sender {
+    services: Arc<dyn Call>,
+    egress: Egress,
+}
+
+/// Where a call goes.
+enum Target {
+    Service(ServiceName),
+    /// The request's URI says where.
+    Outside,
+}
+
+impl Calls {
+    /// Calls to services go to `services`, all others to `egress`.
+    pub fn new(services: Arc<dyn Call>, egress: Egress) -> Self {
+        Self(Arc::new(Sender { services, egress }))
+    }
+}
+
+impl Capability for Calls {
+    fn name(&self) -> &'static str {
+        "calls"
+    }
+
+    fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+        linker.instance("wasi:http/client@0.3.0")?.func_wrap_concurrent("send", send_standard)?;
+        let sender = self.0.clone();
+        linker.instance(LEAN_CLIENT)?.func_wrap_concurrent("call", move |accessor, params| {
+            Box::pin(call_lean(sender.clone(), accessor, params))
+        })
+    }
+
+    fn prepare(&self, _guest: &Guest, state: &mut State) {
+        state.set_outgoing(self.0.clone());
+    }
+}
+
+/// `hostel:service/client.call`.
+async fn call_lean(
+    sender: Arc<Sender>,
+    accessor: &Accessor<State>,
+    (target, request): (String, LeanRequest),
+) -> wasmtime::Result<(Result<LeanResponse, LeanError>,)> {
+    let (guest, call, request) = accessor.with(|mut store| {
+        let mut store = store.as_context_mut();
+        let call = current_call(&mut store);
+        let guest = store.data().guest().clone();
+        // The body's handles have to find an owner before anything can be refused.
+        let (authority, scheme) = authority(&target);
+        let request = request.lift(&mut store, &authority)?.map(|request| with_scheme(request, scheme));
+        wasmtime::error::Ok((guest, call, request))
+    })?;
+    let outcome = match request {
+        Ok(request) => sender.send(guest, call, request).await,
+        Err(error) => Err(error),
+    };
+    Ok((match outcome {
+        Ok(response) => Ok(accessor.with(|mut store| LeanResponse::lower(store.as_context_mut(), response))?),
+        Err(error) => Err(LeanError::from(&error)),
+    },))
+}
+
+/// What a target of the lean door is as an authority: `catalog` is `catalog.internal`, `https://api.example.com` its
+/// own.
+fn authority(target: &str) -> (String, &'static str) {
+    match (target.strip_prefix("https://"), target.strip_prefix("http://")) {
+        (Some(authority), _) => (authority.trim_end_matches('/').to_owned(), "https"),
+        (None, Some(authority)) => (authority.trim_end_matches('/').to_owned(), "http"),
+        (None, None) => (format!("{target}{INTERNAL}"), "http"),
+    }
+}
+
+fn with_scheme(mut request: Request, scheme: &'static str) -> Request {
+    if scheme != "http" {
+        let mut parts = request.uri().clone().into_parts();
+        parts.scheme = Some(http::uri::Scheme::HTTPS);
+        // Only the scheme changes, so the parts still fit.
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
+}
+
+/// `wasi:http/client.send` of WASI 0.3. One store serves many calls, and the stock implementation does not say which
+/// of them asks; this notes it, then lets the stock implementation do its work.
+fn send_standard<'a>(
+    accessor: &'a Accessor<State>,
+    (request,): (Resource<p3::Request>,),
+) -> std::pin::Pin<Box<dyn Future<Output = wasmtime::Result<(Result<Resource<p3::Response>, types::ErrorCode>,)>> + Send + 'a>>
+{
+    Box::pin(async move {
+        accessor.with(|mut store| {
+            let mut store = store.as_context_mut();
+            let call = current_call(&mut store);
+            store.data_mut().attribute_next_request(call);
+        });
+        let http = accessor.with_getter::<WasiHttp>(State::http);
+        // Nothing can come between: the stock implementation asks the hooks before it first waits.
+        let sent = <WasiHttp as client::HostWithStore<State>>::send(&http, request).await;
+        Ok((match sent {
+            Ok(response) => Ok(response),
+            Err(error) => Err(error.downcast()?),
+        },))
+    })
+}
+
+impl Outgoing for Sender {
+    fn send(
+        &self,
+        guest: Arc<Guest>,
+        call: Option<Arc<Inflight>>,
+        request: Request,
+    ) -> BoxFuture<'static, Result<Response, CallError>> {
+        let prepared = prepare(&guest, call.as_deref(), request);
+        let (services, egress) = (self.services.clone(), self.egress.clone());
+        async move {
+            let (target, request, context) = prepared?;
+            let answer = match target {
+                Target::Service(service) => services.call(&service, request, context),
+                Target::Outside => egress.send(request, context),
+            };
+            match call {
+                None => answer.await,
+                // A guest cannot be made to stop one call, but what the call caused can.
+                Some(call) => tokio::select! {
+                    biased;
+                    () = call.over() => Err(CallError::cancelled()),
+                    answer = answer => answer,
+                },
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Decides where a request goes, whether the guest may send it there, and with what context.
+fn prepare(
+    guest: &Guest,
+    call: Option<&Inflight>,
+    mut request: Request,
+) -> Result<(Target, Request, CallContext), CallError> {
+    let invalid = |message: &'static str| CallError::new(ErrorKind::Invalid, Side::Caller, message);
+    let host = request.uri().host().ok_or_else(|| invalid("the request names no host"))?.to_ascii_lowercase();
+    let grants = &guest
+        .profile::<Manifest>()
+        .ok_or_else(|| CallError::new(ErrorKind::Internal, Side::Host, "the guest has no manifest"))?
+        .grants;
+    let target = match host.strip_suffix(INTERNAL) {
+        Some(name) => {
+            let service = ServiceName::new(name).map_err(|error| {
+                CallError::new(ErrorKind::NotFound, Side::Caller, format!("no service can be called that: {error}"))
+            })?;
+            if !grants.calls.allows(&service) {
+                let message = format!("`{}` is not granted to call `{service}`; see `calls` in [grants]", guest.service);
+                return Err(CallError::new(ErrorKind::Denied, Side::Caller, message));
+            }
+            Target::Service(service)
+        }
+        None => {
+            super::egress::check(grants, &guest.service, request.uri())?;
+            Target::Outside
+        }
+    };
+    let mut context = match call {
+        Some(call) => call.context().nested(guest.service.clone()),
+        None => CallContext {
+            deadline: Deadline::after(UNATTRIBUTED_TIMEOUT),
+            trace: TraceContext::new_root(),
+            caller: Caller::Service(guest.service.clone()),
+            depth: 1,
+            route: None,
+        },
+    };
+    // A guest can ask for less time than it has, never for more.
+    let headers = request.headers_mut();
+    for name in [&header::GRPC_TIMEOUT, &header::TIMEOUT] {
+        let asked = headers.get(name).and_then(|value| value.to_str().ok());
+        if let Some(Ok(asked)) = asked.map(Deadline::parse_timeout) {
+            context.deadline = context.deadline.min(Deadline::after(asked));
+        }
+    }
+    header::sanitize(headers);
+    headers.remove(header::TRACEPARENT);
+    headers.remove(header::GRPC_TIMEOUT);
+    Ok((target, request, context))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lean_targets_are_services_or_origins() {
+        assert_eq!(authority("catalog"), ("catalog.internal".into(), "http"));
+        assert_eq!(authority("https://api.example.com"), ("api.example.com".into(), "https"));
+        assert_eq!(authority("http://127.0.0.1:80/"), ("127.0.0.1:80".into(), "http"));
+    }
+}

@@ -1,0 +1,101 @@
+//! From the name of a service to somebody who takes the call.
+//!
+//! The router is where local and remote will differ, and nothing else: today every service is here. It guards the
+//! depth of calls, enforces the deadline, writes the context into the headers that guests see, and counts.
+
+mod counted;
+
+use futures::future::{BoxFuture, FutureExt};
+use http::HeaderValue;
+
+use crate::call::{Call, CallContext, CallError, ErrorKind, Request, Response, ServiceName, Side, grpc, header};
+use crate::modules::{Deployments, Entered};
+use crate::policy::deadline;
+use counted::Counted;
+
+/// Takes calls to the services of this host.
+#[derive(Clone)]
+pub struct Router {
+    deployments: Deployments,
+}
+
+impl Router {
+    /// A router over what is deployed, now and later.
+    pub fn new(deployments: Deployments) -> Self {
+        Self { deployments }
+    }
+
+    /// Calls a version that has been entered.
+    ///
+    /// # Errors
+    ///
+    /// As [`Call::call`].
+    pub async fn call_entered(
+        &self,
+        entered: Entered,
+        request: Request,
+        context: CallContext,
+    ) -> Result<Response, CallError> {
+        let counted = Counted::begin(entered.deployed(), &request, &context);
+        counted.end(dispatch(entered, request, context).await)
+    }
+}
+
+impl Call for Router {
+    fn call(
+        &self,
+        target: &ServiceName,
+        request: Request,
+        context: CallContext,
+    ) -> BoxFuture<'static, Result<Response, CallError>> {
+        let found = self.deployments.enter(target);
+        let router = self.clone();
+        let target = target.clone();
+        async move {
+            let Some(entered) = found else {
+                let message = format!("there is no service `{target}`");
+                return Err(CallError::new(ErrorKind::NotFound, Side::Caller, message));
+            };
+            router.call_entered(entered, request, context).await
+        }
+        .boxed()
+    }
+}
+
+async fn dispatch(entered: Entered, mut request: Request, context: CallContext) -> Result<Response, CallError> {
+    let deployed = entered.deployed();
+    let limits = &deployed.manifest().limits;
+    if context.depth >= limits.depth_max {
+        let message = format!("calls are nested {} deep, and `{}` allows {}", context.depth + 1, deployed.service(), limits.depth_max);
+        return Err(CallError::new(ErrorKind::TooDeep, Side::Caller, message));
+    }
+    let size: usize =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.as_bytes().len()).sum();
+    if size > limits.headers_bytes_max {
+        let message = format!("the headers are larger than {} bytes", limits.headers_bytes_max);
+        return Err(CallError::new(ErrorKind::HeadersTooLarge, Side::Caller, message));
+    }
+    let context = CallContext { deadline: deadline::capped(context.deadline, limits.wall), ..context };
+    write_context(&mut request, &context)?;
+    deadline::within(context.deadline, entered.into_lease().call(request, context)).await
+}
+
+/// What guests see of the context. It replaces whatever was under these names before.
+fn write_context(request: &mut Request, context: &CallContext) -> Result<(), CallError> {
+    let is_grpc = grpc::is_grpc(request.headers());
+    let headers = request.headers_mut();
+    let ascii = |bytes: &[u8]| {
+        HeaderValue::from_bytes(bytes).map_err(|error| {
+            CallError::new(ErrorKind::Internal, Side::Host, "the call's context does not fit a header").with_source(error)
+        })
+    };
+    let timeout = ascii(context.deadline.format_remaining().as_bytes())?;
+    headers.insert(header::TRACEPARENT, ascii(&context.trace.to_traceparent())?);
+    headers.insert(header::CALLER, ascii(context.caller.as_str().as_bytes())?);
+    headers.insert(header::DEPTH, HeaderValue::from(context.depth));
+    if is_grpc {
+        headers.insert(header::GRPC_TIMEOUT, timeout.clone());
+    }
+    headers.insert(header::TIMEOUT, timeout);
+    Ok(())
+}
