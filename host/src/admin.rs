@@ -1,0 +1,105 @@
+//! The operators' side: health, metrics, and what is running. The only place that turns snapshots into JSON.
+
+mod client;
+mod report;
+pub mod settings;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::modules::{Deployments, Status};
+use crate::observe::metrics::{CONTENT_TYPE, Metrics};
+
+pub use client::{ClientError, fetch_status};
+pub use report::{HostReport, ModuleReport, Report};
+pub use settings::Settings;
+
+/// Whether the host takes work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Modules that were there at the start are being loaded.
+    Starting,
+    /// It serves.
+    Ready,
+    /// It takes no more work and ends when what is in flight has ended.
+    Draining,
+}
+
+/// What the operators' side shows.
+#[derive(Clone)]
+pub struct Admin(Arc<Shared>);
+
+struct Shared {
+    deployments: Deployments,
+    status: Status,
+    metrics: Metrics,
+    readiness: watch::Receiver<Readiness>,
+    host: HostReport,
+}
+
+impl Admin {
+    /// `edge` is the address the edge is bound to.
+    pub fn new(
+        deployments: Deployments,
+        status: Status,
+        metrics: Metrics,
+        readiness: watch::Receiver<Readiness>,
+        edge: SocketAddr,
+    ) -> Self {
+        let host = HostReport::new(edge, SystemTime::now());
+        Self(Arc::new(Shared { deployments, status, metrics, readiness, host }))
+    }
+
+    /// Answers until `stop`.
+    ///
+    /// # Errors
+    ///
+    /// When the listener fails.
+    pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
+        let routes = Router::new()
+            .route("/", get(index))
+            .route("/livez", get(|| async { "ok\n" }))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics))
+            .route("/api/v1/status", get(status))
+            .with_state(self.0);
+        axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await
+    }
+}
+
+const INDEX: &str = "hostel admin\n\n/livez          the process runs\n/readyz         it takes work\n/metrics        Prometheus\n/api/v1/status  what runs, as JSON\n";
+
+async fn index() -> &'static str {
+    INDEX
+}
+
+async fn readyz(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str) {
+    match *shared.readiness.borrow() {
+        Readiness::Ready => (StatusCode::OK, "ready\n"),
+        Readiness::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting: modules are being loaded\n"),
+        Readiness::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+    }
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    // It reads files below /proc.
+    match tokio::task::spawn_blocking(move || shared.metrics.encode()).await {
+        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn status(State(shared): State<Arc<Shared>>) -> axum::Json<Report> {
+    let readiness = *shared.readiness.borrow();
+    axum::Json(Report::new(&shared.host, readiness, &shared.status, &shared.deployments))
+}

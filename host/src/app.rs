@@ -1,0 +1,12 @@
+//! The whole host: the only place that sees all of the configuration, and the only one that wires.
+
+mod announce;
+mod check;
+mod config;
+mod run;
+mod signals;
+
+pub use announce::Announcement;
+pub use check::{Checked, check};
+pub use config::{Config, Flags, load};
+pub use run::{Error, build_info, run};

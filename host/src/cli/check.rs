@@ -1,0 +1,73 @@
+//! `hostel check`: is everything right, without starting anything.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use serde::Serialize;
+
+use crate::app::{self, Flags};
+
+/// Check configuration and modules without starting anything
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// Directory of modules [default: modules]
+    #[arg(long, value_name = "DIR")]
+    modules: Option<String>,
+    /// Configuration file [default: hostel.toml, when it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Show every setting and where it comes from
+    #[arg(long)]
+    settings: bool,
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    file: String,
+    service: Option<String>,
+    error: Option<String>,
+}
+
+pub(super) fn run(args: &CheckArgs) -> anyhow::Result<()> {
+    let flags = Flags { config: args.config.clone(), modules: args.modules.clone(), ..Flags::default() };
+    let loaded = app::load(&flags)?;
+    let dir = &loaded.config.modules.dir;
+    let checked =
+        app::check(&loaded.config).with_context(|| format!("cannot read the directory of modules {}", dir.display()))?;
+    let rows: Vec<Row> = checked
+        .into_iter()
+        .map(|checked| match checked.outcome {
+            Ok(service) => Row { file: checked.file, service: Some(service), error: None },
+            Err(error) => Row { file: checked.file, service: None, error: Some(error.to_string()) },
+        })
+        .collect();
+    let failed = rows.iter().filter(|row| row.error.is_some()).count();
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+    } else {
+        if args.settings {
+            for entry in loaded.entries() {
+                println!("{} = {}  ({})", entry.key, entry.value, entry.origin);
+            }
+            println!();
+        }
+        for warning in loaded.warnings() {
+            println!("warning: {warning}");
+        }
+        for row in &rows {
+            match (&row.service, &row.error) {
+                (_, Some(error)) => println!("bad   {error}"),
+                (Some(service), None) => println!("good  {} is the service {service}", row.file),
+                (None, None) => {}
+            }
+        }
+        println!("{} of {} modules in {} are good; the configuration is", rows.len() - failed, rows.len(), dir.display());
+    }
+    if failed > 0 {
+        bail!("{failed} of {} modules cannot serve", rows.len());
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! `hostel status`: what a running host is doing.
+
+use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::text;
+use crate::admin::{self, ModuleReport, Report};
+
+/// Show what a running host serves
+#[derive(Debug, clap::Args)]
+pub struct StatusArgs {
+    /// The host's admin address
+    #[arg(long, value_name = "ADDR", default_value_t = admin::Settings::default().listen)]
+    admin: SocketAddr,
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &StatusArgs) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let report = runtime.block_on(admin::fetch_status(args.admin))?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{}", human(&report, SystemTime::now()));
+    }
+    Ok(())
+}
+
+fn human(report: &Report, now: SystemTime) -> String {
+    let host = &report.host;
+    let now_s = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let age = |since: u64| duration(now_s.saturating_sub(since));
+    let mut out = format!(
+        "hostel {} ({}), wasmtime {}, pid {}, {} for {}, edge http://{}\n\n",
+        host.version,
+        host.revision,
+        host.engine,
+        host.pid,
+        report.readiness,
+        age(host.started_unix_s),
+        host.edge
+    );
+    if report.services.is_empty() {
+        out.push_str("no modules\n");
+        return out;
+    }
+    let mut rows = vec![["SERVICE", "VERSION", "STATE", "AGE", "DOOR", "INSTANCES", "CALLS", "QUEUED"].map(String::from)];
+    rows.extend(report.services.iter().map(|service| row(service, &age)));
+    out.push_str(&text::table(&rows));
+    for service in &report.services {
+        if let Some(error) = &service.error {
+            out.push_str(&format!("\n{error}"));
+            if let Some(version) = &service.version {
+                out.push_str(&format!("\n  version {version} goes on serving"));
+            }
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn row(service: &ModuleReport, age: &dyn Fn(u64) -> String) -> [String; 8] {
+    let dash = || "-".to_owned();
+    [
+        service.name.clone(),
+        service.version.clone().unwrap_or_else(dash),
+        service.state.to_string(),
+        service.since_unix_s.map_or_else(dash, age),
+        service.door.as_ref().map_or_else(dash, ToString::to_string),
+        service.instances.to_string(),
+        service.in_flight.to_string(),
+        service.queued.to_string(),
+    ]
+}
+
+/// The two largest units: `3 s`, `5 min 2 s`, `2 h 1 min`, `4 d 2 h`.
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_two_units() {
+        assert_eq!(duration(59), "59 s");
+        assert_eq!(duration(61), "1 min 1 s");
+        assert_eq!(duration(7260), "2 h 1 min");
+        assert_eq!(duration(90_000), "1 d 1 h");
+    }
+}

@@ -1,0 +1,106 @@
+//! `hostel up`: run a host.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use super::build::{self, Options};
+use super::text;
+use crate::app::{self, Announcement, Flags};
+use crate::modules::Deployments;
+use crate::observe::log;
+use crate::observe::metrics::Metrics;
+
+/// Serve the modules in a directory, and swap them as they change
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Settings come from flags, then HOSTEL_* variables, then the file, then defaults.\n\n\
+                        Examples:\n  hostel up\n  hostel up --build\n  hostel up --modules /srv/modules --listen 0.0.0.0:80")]
+pub struct UpArgs {
+    /// Build the crates in the directory of modules first
+    #[arg(long)]
+    build: bool,
+    /// Directory of modules [default: modules]
+    #[arg(long, value_name = "DIR")]
+    modules: Option<String>,
+    /// Configuration file [default: hostel.toml, when it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where calls come in [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Where health, metrics and status are [default: 127.0.0.1:9090]
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
+    /// Directory for everything that is kept [default: data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// How log lines look: auto, json or pretty
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Write the addresses to this file, as JSON, when the host is ready
+    #[arg(long, value_name = "FILE")]
+    announce: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &UpArgs) -> anyhow::Result<()> {
+    let loaded = app::load(&Flags {
+        config: args.config.clone(),
+        listen: args.listen.clone(),
+        admin: args.admin.clone(),
+        modules: args.modules.clone(),
+        data: args.data.clone(),
+        log_format: args.log_format.clone(),
+    })?;
+    let config = loaded.config.clone();
+    if args.build {
+        let what = vec![config.modules.dir.to_string_lossy().into_owned()];
+        let built = build::build(&Options { what, out: Some(config.modules.dir.clone()), ..Options::default() })?;
+        println!("{}", build::summary(&built));
+    }
+    let guard = log::init(&config.log).context("cannot set up logging")?;
+    for warning in loaded.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let metrics = Metrics::new(app::build_info());
+    metrics.register_counter_fn(
+        "hostel_log_lines_dropped",
+        "Lines of the host's log dropped because writing could not keep up",
+        guard.lines_dropped_fn(),
+    );
+    app::run(config, metrics, |announcement, deployments| {
+        print!("{}", banner(announcement, deployments));
+        if let Some(path) = &args.announce
+            && let Err(error) = announcement.write(path)
+        {
+            tracing::error!(path = %path.display(), %error, "cannot write the addresses");
+        }
+    })?;
+    Ok(())
+}
+
+/// What people see when the host is ready.
+fn banner(announcement: Announcement, deployments: &Deployments) -> String {
+    let edge = announcement.edge;
+    let table = deployments.table();
+    let mut banner = format!("\nedge    http://{edge}\nadmin   http://{}\n\n", announcement.admin);
+    let mut rows = vec![["SERVICE".to_owned(), "VERSION".into(), "DOOR".into(), "ROUTE".into()]];
+    for (service, route) in table.describe_routes() {
+        let Some(deployed) = table.iter().find(|deployed| deployed.service().as_str() == service) else { continue };
+        rows.push([
+            service,
+            deployed.version().to_string(),
+            deployed.pool().door().as_str().to_owned(),
+            route,
+        ]);
+    }
+    if rows.len() == 1 {
+        banner.push_str("no modules yet: copy a .wasm component into the directory of modules\n\n");
+        return banner;
+    }
+    banner.push_str(&text::table(&rows));
+    if let Some(example) = table.iter().find_map(|deployed| deployed.manifest().example.as_deref()) {
+        banner.push_str(&format!("\ntry     curl http://{edge}{example}\n"));
+    }
+    banner.push('\n');
+    banner
+}

@@ -1,0 +1,200 @@
+//! Bodies on their way in and out.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use super::respond::grpc_trailers;
+use crate::call::{Body, CallError, ErrorKind, Response, Side, grpc};
+
+/// A request body up to this length, in bytes, is read before the call is made, so that it crosses into the guest in
+/// one piece.
+const EAGER_BYTES_MAX: u64 = 64 * 1024;
+
+/// Takes a request's body in: as bytes when it is small and its length is known, or when it is there already; else as
+/// a stream.
+pub(super) async fn incoming(body: Incoming, headers: &HeaderMap, idle_max: Duration) -> Result<Body, CallError> {
+    if body.is_end_stream() {
+        return Ok(Body::empty());
+    }
+    let small = body.size_hint().exact().is_some_and(|length| length <= EAGER_BYTES_MAX);
+    // A client may want to hear whether to send its body at all; only the service knows.
+    let waits = headers.contains_key(http::header::EXPECT);
+    let mut body = Timed { body, idle_max, timer: None };
+    let mut read = BytesMut::new();
+    let mut trailers = None;
+    if !waits {
+        loop {
+            let next = std::future::poll_fn(|cx| {
+                let polled = Pin::new(&mut body).poll_frame(cx);
+                if small || polled.is_ready() { polled.map(Some) } else { Poll::Ready(None) }
+            });
+            match next.await {
+                // Not there yet. What has been read so far goes first.
+                None => break,
+                Some(None) => return Ok(Body::full(read.freeze(), trailers)),
+                Some(Some(frame)) => match frame?.into_data() {
+                    Ok(data) => read.extend_from_slice(&data),
+                    Err(frame) => trailers = frame.into_trailers().ok(),
+                },
+            }
+            if trailers.is_some() || body.is_end_stream() {
+                return Ok(Body::full(read.freeze(), trailers));
+            }
+            if read.len() as u64 > EAGER_BYTES_MAX {
+                break;
+            }
+        }
+    }
+    Ok(Body::stream(Resumed { first: Some(read.freeze()).filter(|first| !first.is_empty()), body }))
+}
+
+/// A body that may not stand still.
+struct Timed {
+    body: Incoming,
+    idle_max: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl http_body::Body for Timed {
+    type Data = Bytes;
+    type Error = CallError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
+        let this = &mut *self;
+        match Pin::new(&mut this.body).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                this.timer = None;
+                Poll::Ready(frame.map(|frame| frame.map_err(broken)))
+            }
+            Poll::Pending => {
+                let due = Instant::now() + this.idle_max;
+                let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+                ready!(timer.as_mut().poll(cx));
+                let message = "the request's body did not come in time";
+                Poll::Ready(Some(Err(CallError::new(ErrorKind::SlowClient, Side::Caller, message))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+fn broken(error: hyper::Error) -> CallError {
+    CallError::new(ErrorKind::Cancelled, Side::Caller, "the client broke off its request").with_source(error)
+}
+
+/// A body of which a piece has been read.
+struct Resumed {
+    first: Option<Bytes>,
+    body: Timed,
+}
+
+impl http_body::Body for Resumed {
+    type Data = Bytes;
+    type Error = CallError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(Some(Ok(Frame::data(first)))),
+            None => Pin::new(&mut self.body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.body.size_hint();
+        let first = self.first.as_ref().map_or(0, Bytes::len) as u64;
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + first);
+        }
+        hint.set_lower(hint.lower() + first);
+        hint
+    }
+}
+
+/// Told once how a response ended: HTTP status, gRPC status, bytes in and out.
+pub(super) type OnEnd = Box<dyn FnOnce(u16, Option<i32>, u64, u64) + Send>;
+
+/// A response's body on its way to the client.
+pub(super) struct Outgoing {
+    body: Body,
+    is_grpc: bool,
+    status: u16,
+    grpc: Option<i32>,
+    sent: u64,
+    on_end: Option<OnEnd>,
+    /// A gRPC stream that broke has been given its trailers; nothing follows.
+    over: bool,
+}
+
+impl Outgoing {
+    pub(super) fn wrap(response: Response, is_grpc: bool, on_end: OnEnd) -> hyper::Response<Self> {
+        let status = response.status().as_u16();
+        let grpc = grpc::status(response.headers());
+        response.map(|body| Self { body, is_grpc, status, grpc, sent: 0, on_end: Some(on_end), over: false })
+    }
+}
+
+impl http_body::Body for Outgoing {
+    type Data = Bytes;
+    type Error = CallError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
+        let this = &mut *self;
+        if this.over {
+            return Poll::Ready(None);
+        }
+        let frame = match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
+            Some(Ok(frame)) => frame,
+            // Headers are out, so the status has to follow the messages sent so far.
+            Some(Err(error)) if this.is_grpc && this.status == StatusCode::OK.as_u16() => {
+                this.over = true;
+                Frame::trailers(grpc_trailers(&error))
+            }
+            Some(Err(error)) => {
+                this.status = error.kind().http_status().as_u16();
+                return Poll::Ready(Some(Err(error)));
+            }
+            None => return Poll::Ready(None),
+        };
+        if let Some(data) = frame.data_ref() {
+            this.sent += data.len() as u64;
+        }
+        if let Some(status) = frame.trailers_ref().and_then(grpc::status) {
+            this.grpc = Some(status);
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.over || self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        if let Some(on_end) = self.on_end.take() {
+            on_end(self.status, self.grpc.filter(|_| self.is_grpc), 0, self.sent);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! From an HTTP request to a call, and back.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Uri};
+use hyper::body::Incoming;
+
+use super::activity::InFlight;
+use super::body::{Outgoing, incoming};
+use super::respond::{error_response, finish_headers};
+use super::{Edge, Shared};
+use crate::call::{
+    CallContext, CallError, Caller, Deadline, ErrorKind, Request, Response, Side, TraceContext, grpc, header,
+};
+use crate::modules::Routed;
+use crate::observe::access::Access;
+
+/// What is known of a request before it becomes a call.
+pub(super) struct Head {
+    pub(super) method: http::Method,
+    pub(super) is_grpc: bool,
+    pub(super) trace: TraceContext,
+    pub(super) client: SocketAddr,
+    pub(super) begun: Instant,
+}
+
+/// Answers one request. Never fails: every error is a response.
+pub(super) async fn handle(
+    edge: &Edge,
+    client: SocketAddr,
+    request: hyper::Request<Incoming>,
+    in_flight: InFlight,
+) -> hyper::Response<Outgoing> {
+    let shared = &edge.0;
+    let trace = request
+        .headers()
+        .get(header::TRACEPARENT)
+        .and_then(|value| TraceContext::parse(value.as_bytes()))
+        .map_or_else(TraceContext::new_root, |outer| outer.child());
+    let head = Head {
+        method: request.method().clone(),
+        is_grpc: grpc::is_grpc(request.headers()),
+        trace,
+        client,
+        begun: Instant::now(),
+    };
+    let routed = route(shared, &request, head.is_grpc);
+    let (service, route) = match &routed {
+        Ok(routed) => (Some(routed.entered.deployed().service().clone()), Some(routed.route.clone())),
+        Err(_) => (None, None),
+    };
+    let outcome = match routed {
+        Ok(routed) => call(shared, &head, request, routed).await,
+        Err(error) => {
+            let grpc = head.is_grpc.then_some(error.kind().grpc_code() as i32);
+            shared.metrics.unrouted().record(error.kind().http_status().as_u16(), grpc, head.begun.elapsed());
+            Err(error)
+        }
+    };
+    let response = outcome.map(finish_headers).unwrap_or_else(|error| {
+        log_error(&head, service.as_ref().map(|service| service.as_str()), &error);
+        error_response(&error, &head)
+    });
+    let policy = shared.access;
+    let log = move |status: u16, grpc: Option<i32>, bytes_in: u64, bytes_out: u64| {
+        drop(in_flight);
+        let access = Access {
+            method: head.method.as_str(),
+            route: route.as_deref().unwrap_or_default(),
+            service: service.as_ref().map_or("", |service| service.as_str()),
+            status,
+            grpc,
+            elapsed: head.begun.elapsed(),
+            bytes_in,
+            bytes_out,
+            trace: head.trace,
+            client: Some(head.client.ip()),
+        };
+        access.log(policy);
+    };
+    Outgoing::wrap(response, head.is_grpc, Box::new(log))
+}
+
+fn route(shared: &Shared, request: &hyper::Request<Incoming>, is_grpc: bool) -> Result<Routed, CallError> {
+    let authority = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str())
+        .or_else(|| request.headers().get(http::header::HOST)?.to_str().ok())
+        .unwrap_or_default();
+    let host = host_of(authority).to_ascii_lowercase();
+    shared.deployments.route(&host, request.uri().path(), request.method(), is_grpc, &shared.settings.domain)
+}
+
+/// The host in `host:port`, `[v6]:port` or either without a port.
+fn host_of(authority: &str) -> &str {
+    let authority = authority.rsplit('@').next().unwrap_or(authority);
+    match authority.rfind(':') {
+        Some(colon) if !authority.get(colon..).unwrap_or_default().contains(']') => {
+            authority.get(..colon).unwrap_or(authority)
+        }
+        _ => authority,
+    }
+}
+
+async fn call(
+    shared: &Shared,
+    head: &Head,
+    request: hyper::Request<Incoming>,
+    routed: Routed,
+) -> Result<Response, CallError> {
+    let (mut parts, body) = request.into_parts();
+    let timeout = client_timeout(&parts.headers)?
+        .map_or(shared.settings.request_timeout(), |asked| asked.min(shared.settings.request_timeout()));
+    let context = CallContext {
+        deadline: Deadline::after(timeout),
+        trace: head.trace,
+        caller: Caller::Edge,
+        depth: 0,
+        route: Some(routed.route),
+    };
+    header::sanitize(&mut parts.headers);
+    parts.uri = target_uri(&parts.uri, &parts.headers, routed.strip)?;
+    let body = incoming(body, &parts.headers, shared.settings.body_idle_timeout()).await?;
+    let mut request = Request::from_parts(parts, body);
+    request.extensions_mut().clear();
+    shared.router.call_entered(routed.entered, request, context).await
+}
+
+/// What the client asks for. A time-out that cannot be read must not be taken for none.
+fn client_timeout(headers: &HeaderMap) -> Result<Option<std::time::Duration>, CallError> {
+    let Some(value) = headers.get(header::GRPC_TIMEOUT).or_else(|| headers.get(header::TIMEOUT)) else {
+        return Ok(None);
+    };
+    value.to_str().ok().and_then(|text| Deadline::parse_timeout(text).ok()).map(Some).ok_or_else(|| {
+        let message = "the time-out header cannot be read: it is one to eight digits and a unit of H, M, S, m, u or n";
+        CallError::new(ErrorKind::Invalid, Side::Caller, message)
+    })
+}
+
+/// The URI a service sees: the scheme and authority the client used, and the path without the stripped prefix.
+fn target_uri(uri: &Uri, headers: &HeaderMap, strip: usize) -> Result<Uri, CallError> {
+    let invalid = || CallError::new(ErrorKind::Invalid, Side::Caller, "the request's URI cannot be used");
+    let path_and_query = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let rest = path_and_query.get(strip..).ok_or_else(invalid)?;
+    let path = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
+    let authority = match uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost"),
+    };
+    let build = |authority: &str| {
+        Uri::builder().scheme("http").authority(authority).path_and_query(path.as_str()).build()
+    };
+    build(authority).map_err(|_| invalid())
+}
+
+fn log_error(head: &Head, service: Option<&str>, error: &CallError) {
+    // What the caller did is the caller's to see; what we or a service failed at is the operator's.
+    match error.kind() {
+        ErrorKind::Trap | ErrorKind::BadResponse | ErrorKind::Internal => tracing::warn!(
+            service, trace_id = %head.trace.trace_id(), error = error.chain(), kind = error.kind().slug(), "a call failed"
+        ),
+        _ => tracing::debug!(
+            service, trace_id = %head.trace.trace_id(), error = error.chain(), kind = error.kind().slug(), "a call failed"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_lose_their_port() {
+        for (authority, host) in [
+            ("localhost:8080", "localhost"),
+            ("localhost", "localhost"),
+            ("[::1]:8080", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("", ""),
+            ("user@example.com:1", "example.com"),
+        ] {
+            assert_eq!(host_of(authority), host, "{authority}");
+        }
+    }
+
+    #[test]
+    fn prefixes_are_stripped_and_the_query_stays() {
+        let stripped = |uri: &str, strip| target_uri(&uri.parse().unwrap(), &HeaderMap::new(), strip).unwrap().to_string();
+        assert_eq!(stripped("/shop/a?b=c", 5), "http://localhost/a?b=c");
+        assert_eq!(stripped("/shop", 5), "http://localhost/");
+        assert_eq!(stripped("/shop?b=c", 5), "http://localhost/?b=c");
+        assert_eq!(stripped("/a", 0), "http://localhost/a");
+    }
+}
