@@ -1,0 +1,5 @@
+;; A core module for WASI preview 1: what `wasm32-wasip1` makes. The error should name the right target.
+(module
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (func (export "_start") (call $exit (i32.const 0))))

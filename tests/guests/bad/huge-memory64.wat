@@ -1,0 +1,15 @@
+;; Asks for 1 TiB of memory from the start, with 64-bit addresses.
+(component
+  (import "wasi:http/types@0.2.0" (instance $types
+    (export "incoming-request" (type (sub resource)))
+    (export "response-outparam" (type (sub resource)))))
+  (alias export $types "incoming-request" (type $request))
+  (alias export $types "response-outparam" (type $out))
+  (core module $module
+    (memory i64 16777216)
+    (func (export "handle") (param i32 i32) unreachable))
+  (core instance $instance (instantiate $module))
+  (func $handle (param "request" (own $request)) (param "response-out" (own $out))
+    (canon lift (core func $instance "handle")))
+  (instance $door (export "handle" (func $handle)))
+  (export "wasi:http/incoming-handler@0.2.0" (instance $door)))

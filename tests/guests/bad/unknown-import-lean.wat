@@ -1,0 +1,57 @@
+;; Imports an interface that no host has.
+(component
+  (import "acme:unknown/thing@1.0.0" (instance
+    (export "do-it" (func (param "how" string)))))
+  (import "hostel:service/types@0.1.0" (instance $types
+    (type $bytes (list u8))
+    (type $field (tuple string $bytes))
+    (type $field-list (list $field))
+    (export "fields" (type $fields (eq $field-list)))
+    (type $body-error-variant
+      (variant (case "cancelled") (case "timeout") (case "too-large") (case "failed" string)))
+    (export "body-error" (type $body-error (eq $body-error-variant)))
+    (type $byte-stream (stream u8))
+    (type $end (result $fields (error $body-error)))
+    (type $end-future (future $end))
+    (type $streaming (tuple $byte-stream $end-future))
+    (type $body-variant (variant (case "none") (case "bytes" $bytes) (case "streaming" $streaming)))
+    (export "body" (type $body (eq $body-variant)))
+    (type $request-record (record
+      (field "method" string) (field "scheme" string) (field "authority" string) (field "path" string)
+      (field "headers" $fields) (field "body" $body)))
+    (export "request" (type (eq $request-record)))
+    (type $response-record (record
+      (field "status" u16) (field "headers" $fields) (field "body" $body) (field "trailers" $fields)))
+    (export "response" (type (eq $response-record)))))
+  (alias export $types "request" (type $request))
+  (alias export $types "response" (type $response))
+  (core module $module
+    (memory (export "memory") 16)
+    (data (i32.const 64) "ok")
+    ;; What a call brings in is laid out from here on, and forgotten when it has been answered.
+    (global $free (mut i32) (i32.const 1024))
+    (func (export "realloc") (param $old i32) (param $old-len i32) (param $align i32) (param $new-len i32) (result i32)
+      (local $start i32)
+      (local.set $start (i32.and
+        (i32.add (global.get $free) (i32.sub (local.get $align) (i32.const 1)))
+        (i32.sub (i32.const 0) (local.get $align))))
+      (global.set $free (i32.add (local.get $start) (local.get $new-len)))
+      (local.get $start))
+    ;; The request comes as the address and length of its four strings and its headers, then the case of the body
+    ;; and what belongs to it.
+    (func (export "handle") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+      (global.set $free (i32.const 1024))
+      ;; The response: status, headers (none), body (the case `bytes`: address and length), trailers (none).
+      (i32.store16 offset=0 (i32.const 0) (i32.const 200))
+      (i32.store8 offset=12 (i32.const 0) (i32.const 1))
+      (i32.store offset=16 (i32.const 0) (i32.const 64))
+      (i32.store offset=20 (i32.const 0) (i32.const 2))
+      (i32.const 0)))
+  (core instance $instance (instantiate $module))
+  (alias core export $instance "memory" (core memory $memory))
+  (alias core export $instance "realloc" (core func $realloc))
+  (func $handle async (param "request" $request) (result $response)
+    (canon lift (core func $instance "handle")
+      (memory $memory) (realloc $realloc)))
+  (instance $door (export "handle" (func $handle)))
+  (export "hostel:service/handler@0.1.0" (instance $door)))

@@ -1,0 +1,202 @@
+//! Calls that the host must refuse, and calls that are too many.
+
+use crate::hostel::service::client;
+use crate::hostel::service::types::{Body, CallError, Fields, Request, Response};
+use crate::{kinds, text};
+use futures::future::join_all;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::task::Poll;
+
+/// Calls under way at once in a flood.
+const PARALLEL: u64 = 64;
+
+fn get(target: &str, path: &str, headers: Fields) -> Request {
+    Request {
+        method: "GET".to_owned(),
+        scheme: "http".to_owned(),
+        authority: format!("{target}.internal"),
+        path: path.to_owned(),
+        headers,
+        body: Body::None,
+    }
+}
+
+async fn call(target: &str, request: Request) -> Result<Response, CallError> {
+    client::call(target.to_owned(), request).await
+}
+
+/// What became of a call, in a few words that do not name the caller's data.
+fn outcome(result: &Result<Response, CallError>) -> String {
+    match result {
+        Ok(response) => format!("status {}", response.status),
+        Err(error) => format!("{:?}", error.kind),
+    }
+}
+
+/// Collects attempts of which none may succeed.
+#[derive(Default)]
+struct Report {
+    lines: String,
+    allowed: bool,
+}
+
+impl Report {
+    fn attempt(&mut self, what: &str, result: &Result<Response, CallError>) {
+        let verdict = if result.is_ok() { "ALLOWED" } else { "refused" };
+        self.allowed |= result.is_ok();
+        self.lines += &format!("{verdict} {what:?}: {}\n", outcome(result));
+    }
+
+    fn answer(self) -> Response {
+        text(if self.allowed { 500 } else { 200 }, &self.lines)
+    }
+}
+
+pub async fn malformed(target: &str) -> Response {
+    let mut report = Report::default();
+    for method in ["", "GE T", "GET / HTTP/1.1\r\nx-injected: 1\r\n\r\nGET"] {
+        let request = Request {
+            method: method.to_owned(),
+            ..get(target, "/ok", Vec::new())
+        };
+        report.attempt(&format!("method {method}"), &call(target, request).await);
+    }
+    for path in [
+        "",
+        "ok",
+        "/o k",
+        "/ok\r\nx-injected: 1",
+        "http://elsewhere/ok",
+    ] {
+        report.attempt(
+            &format!("path {path}"),
+            &call(target, get(target, path, Vec::new())).await,
+        );
+    }
+    for authority in ["a b", "a\r\nx-injected: 1"] {
+        let request = Request {
+            authority: authority.to_owned(),
+            ..get(target, "/ok", Vec::new())
+        };
+        report.attempt(
+            &format!("authority {authority}"),
+            &call(target, request).await,
+        );
+    }
+    for kind in kinds::MALFORMED {
+        report.attempt(
+            &format!("headers {kind}"),
+            &call(target, get(target, "/ok", kinds::fields(kind))).await,
+        );
+    }
+    report.answer()
+}
+
+pub async fn no_services() -> Response {
+    let targets = [
+        "",
+        "no-such-service",
+        "../hostile-lean",
+        "Hostile-Lean",
+        "hostile-lean ",
+        "a/b",
+        "x\r\ny",
+        "127.0.0.1:9090",
+        "http://127.0.0.1:9090",
+        "https://example.com",
+        "file:///etc/passwd",
+    ];
+    let mut report = Report::default();
+    for target in targets {
+        report.attempt(
+            target,
+            &call(target, get("nowhere", "/ok", Vec::new())).await,
+        );
+    }
+    report.attempt(
+        "a name of a megabyte",
+        &call(&"x".repeat(1024 * 1024), get("nowhere", "/ok", Vec::new())).await,
+    );
+    report.answer()
+}
+
+/// Hands on what arrived at the service.
+pub async fn forge(target: &str) -> Response {
+    let claims: [(&str, &[u8]); 5] = [
+        ("hostel-caller", b"edge"),
+        ("hostel-depth", b"0"),
+        ("hostel-timeout", b"99999999S"),
+        (
+            "traceparent",
+            b"00-ffffffffffffffffffffffffffffffff-ffffffffffffffff-01",
+        ),
+        ("x-honest", b"kept"),
+    ];
+    let headers = claims
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    match call(target, get(target, "/headers", headers)).await {
+        Ok(response) => response,
+        Err(error) => text(502, &format!("{:?}: {}", error.kind, error.message)),
+    }
+}
+
+pub async fn cancel(target: &str) -> Response {
+    let mut pending = pin!(call(target, get(target, "/sleep/60000", Vec::new())));
+    let first = std::future::poll_fn(|context| Poll::Ready(pending.as_mut().poll(context))).await;
+    // Leaving drops the call under way, which cancels it.
+    match first {
+        Poll::Pending => text(200, "given up"),
+        Poll::Ready(result) => text(200, &format!("too late: {}", outcome(&result))),
+    }
+}
+
+pub async fn flood(target: &str, count: u64) -> Response {
+    let left = Cell::new(count);
+    let outcomes = RefCell::new(BTreeMap::<String, u64>::new());
+    let worker = async || {
+        while let Some(rest) = left.get().checked_sub(1) {
+            left.set(rest);
+            let outcome = outcome(&call(target, get(target, "/ok", Vec::new())).await);
+            *outcomes.borrow_mut().entry(outcome).or_default() += 1;
+        }
+    };
+    join_all((0..PARALLEL.min(count)).map(|_| worker())).await;
+    let lines: Vec<String> = outcomes
+        .borrow()
+        .iter()
+        .map(|(outcome, times)| format!("{times} x {outcome}"))
+        .collect();
+    text(200, &lines.join("\n"))
+}
+
+/// Answers with `depth: N, ended by WHY`, where N counts the levels below this one that answered, and WHY is what the
+/// innermost one met.
+pub async fn recurse() -> Response {
+    let result = call(
+        "hostile-lean",
+        get("hostile-lean", "/recurse-call", Vec::new()),
+    )
+    .await;
+    let ended_by = outcome(&result);
+    let inner = match result {
+        Ok(Response {
+            status: 200,
+            body: Body::Bytes(bytes),
+            ..
+        }) => String::from_utf8(bytes).unwrap_or_default(),
+        _ => String::new(),
+    };
+    match inner
+        .strip_prefix("depth: ")
+        .and_then(|rest| rest.split_once(", ended by "))
+    {
+        Some((depth, why)) => {
+            let depth = depth.parse::<u64>().unwrap_or(0) + 1;
+            text(200, &format!("depth: {depth}, ended by {}", why.trim()))
+        }
+        None => text(200, &format!("depth: 0, ended by {ended_by}")),
+    }
+}

@@ -1,0 +1,106 @@
+//! Whoever stops waiting stops the work, however far down the chain it is done.
+
+use std::time::Duration;
+
+use futures::stream;
+use tokio::sync::mpsc;
+
+use crate::harness::grpc::{EchoRequest, ask, next};
+use crate::harness::guests::{ECHO, HOSTILE_LEAN, LEAN_BARE, PYTHON_HELLO, RELAY, WASIP3_HELLO, WSTD_HELLO};
+use crate::harness::host::Host;
+use crate::harness::http::{Client, get};
+use crate::harness::wait::eventually;
+
+#[tokio::test]
+async fn a_client_that_leaves_a_unary_call_cancels_all_of_it() {
+    let host = Host::with(&[&ECHO, &RELAY]).await;
+    let mut relay = host.grpc("relay");
+    let call = tokio::spawn(async move { relay.unary(ask("x", 0, 9_000)).await });
+    host.in_flight("echo", 1).await;
+    call.abort();
+    let _ = call.await;
+    gone(&host, &["relay", "echo"]).await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_a_stream_cancels_all_of_it() {
+    let host = Host::with(&[&ECHO, &RELAY]).await;
+    let replies = host.grpc("relay").server_stream(ask("x", 1_000_000, 10)).await;
+    let mut replies = replies.unwrap().into_inner();
+    for _ in 0..3 {
+        next(&mut replies).await.unwrap().expect("a message");
+    }
+    drop(replies);
+    gone(&host, &["relay", "echo"]).await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_a_conversation_cancels_all_of_it() {
+    let host = Host::with(&[&ECHO, &RELAY]).await;
+    let (sender, mut receiver) = mpsc::channel::<EchoRequest>(1);
+    let requests = stream::poll_fn(move |context| receiver.poll_recv(context));
+    sender.send(ask("hello", 0, 0)).await.unwrap();
+    let replies = host.grpc("relay").bidi(requests).await;
+    let mut replies = replies.unwrap().into_inner();
+    next(&mut replies).await.unwrap().expect("a message");
+    drop(replies);
+    gone(&host, &["relay", "echo"]).await;
+    // And the other direction is closed, too.
+    eventually("the client is told", Duration::from_secs(10), async || {
+        sender.is_closed().then_some(()).ok_or_else(|| "open".to_owned())
+    })
+    .await;
+}
+
+/// Over HTTP/1.1 the connection closes, over HTTP/2 a stream is reset.
+#[tokio::test]
+async fn a_client_that_hangs_up_cancels_whatever_the_module_is() {
+    let host = Host::builder()
+        .guest(&ECHO)
+        .guest(&LEAN_BARE)
+        .guest(&WASIP3_HELLO)
+        .guest(&WSTD_HELLO)
+        .guest(&PYTHON_HELLO)
+        .ready_within(Duration::from_secs(180))
+        .start()
+        .await;
+    let slow = "http://echo.internal/sleep/9000";
+    for path in [
+        "/echo/sleep/9000".to_owned(),
+        "/lean-bare/call/echo/sleep/9000".to_owned(),
+        format!("/wasip3-hello/call?url={slow}"),
+        format!("/wstd-hello/call?url={slow}"),
+        format!("/python-hello/call?url={slow}"),
+    ] {
+        for client in [Client::h1(host.edge), Client::h2(host.edge)] {
+            let url = host.url(&path);
+            let call = tokio::spawn(async move { client.open(get(&url)).await.map(drop) });
+            host.in_flight("echo", 1).await;
+            call.abort();
+            let _ = call.await;
+            gone(&host, &["echo", path.split('/').nth(1).unwrap()]).await;
+        }
+    }
+}
+
+/// The caller of a call gives it up while it goes on answering its own.
+#[tokio::test]
+async fn a_service_that_gives_up_a_call_cancels_it() {
+    let host = Host::with(&[&ECHO, &HOSTILE_LEAN]).await;
+    let reply = host.get("/hostile-lean/cancel/echo").await.expect(200);
+    assert_eq!(reply.text(), "given up\n");
+    gone(&host, &["echo"]).await;
+}
+
+/// Much sooner than the work would have taken.
+async fn gone(host: &Host, services: &[&str]) {
+    for service in services {
+        let what = format!("the work of {service} has stopped");
+        eventually(&what, Duration::from_secs(3), async || {
+            let metrics = host.metrics().await;
+            let now = metrics.sum("hostel_calls_in_flight", &[("service", service)]);
+            (now == 0.0).then_some(()).ok_or_else(|| now.to_string())
+        })
+        .await;
+    }
+}

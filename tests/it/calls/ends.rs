@@ -1,0 +1,172 @@
+//! How calls end: with an error and its details, before the first message or in the middle, or because one side has
+//! had enough.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use prost::Message;
+use tonic::{Code, Status};
+
+use crate::harness::grpc::{FailDetail, RichStatus, ask, next};
+use crate::harness::guests::{ECHO, HOSTILE, HOSTILE_LEAN, HOSTILE2, RELAY};
+use crate::harness::host::Host;
+use crate::harness::http::{Client, next as next_piece, pushed, request};
+use crate::harness::wait::{LONG, within};
+
+#[track_caller]
+fn assert_failed_as_asked(status: &Status, reason: &str) {
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status:?}");
+    assert_eq!(status.message(), "failed as asked, 100 % ✓");
+    let details = RichStatus::decode(status.details()).unwrap();
+    assert_eq!(details.code, Code::FailedPrecondition as i32);
+    assert_eq!(details.details.len(), 1);
+    let detail = FailDetail::decode(&*details.details[0].value).unwrap();
+    assert_eq!(detail.reason, reason);
+    let metadata = status.metadata().get("x-reason");
+    assert_eq!(metadata.map(|value| value.as_bytes()), Some(&b"asked"[..]));
+}
+
+#[tokio::test]
+async fn errors_keep_their_details() {
+    let host = Host::with(&[&ECHO, &RELAY]).await;
+    for service in ["echo", "relay"] {
+        let status = host.grpc(service).fail(ask("why", 0, 0)).await.unwrap_err();
+        assert_failed_as_asked(&status, "why");
+    }
+}
+
+#[tokio::test]
+async fn an_error_after_messages_comes_after_them() {
+    let host = Host::with(&[&ECHO, &RELAY]).await;
+    for service in ["echo", "relay"] {
+        for count in [0, 1, 100] {
+            let replies = host.grpc(service).fail_late(ask("late", count, 0)).await;
+            let status = match replies {
+                // Nothing was sent before: it may be an error at once.
+                Err(status) if count == 0 => status,
+                Err(status) => panic!("{status:?}"),
+                Ok(replies) => {
+                    let mut replies = replies.into_inner();
+                    for number in 0..count {
+                        let reply = next(&mut replies).await.unwrap().expect("a message");
+                        assert_eq!(reply.count, number);
+                    }
+                    next(&mut replies).await.unwrap_err()
+                }
+            };
+            assert_failed_as_asked(&status, "late");
+        }
+    }
+}
+
+#[tokio::test]
+async fn unknown_methods_and_services_are_unimplemented() {
+    let host = Host::with(&[&ECHO, &RELAY]).await;
+    let status = host.grpc("echo").no_such_method().await.unwrap_err();
+    assert_eq!(status.code(), Code::Unimplemented, "{status:?}");
+    // The service that `relay` calls goes away.
+    host.remove("echo");
+    host.service_is("echo", "gone", serde_json::Value::is_null).await;
+    let status = host.grpc("relay").unary(ask("x", 0, 0)).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unimplemented, "{status:?}");
+}
+
+/// The callee answers without reading the request to its end, and its caller is told to stop sending.
+#[tokio::test]
+async fn the_callee_may_answer_before_the_request_has_ended() {
+    let host = Host::builder().guest(&HOSTILE).manifest("hostile", "[limits]\nbody_bytes_max = 0\n").start().await;
+    for client in [Client::h1(host.edge), Client::h2(host.edge)] {
+        let (sender, body) = pushed();
+        let request = request("POST", &host.url("/hostile/ignore-body"), body);
+        let sending = tokio::spawn(async move {
+            let piece = bytes::Bytes::from(vec![b'x'; 64 * 1024]);
+            while sender.send(Ok(piece.clone())).await.is_ok() {}
+        });
+        let reply = client.send(request).await.expect(200);
+        assert_eq!(reply.text(), "not interested\n");
+        drop(client);
+        within("the sender is told to stop", LONG, sending).await.unwrap();
+    }
+}
+
+/// The same between two services: `hostile2` sends without end to one that answers 404 or 413 at once.
+#[tokio::test]
+async fn a_service_that_sends_without_end_is_stopped() {
+    let host = Host::builder()
+        .guest(&HOSTILE2)
+        .manifest("hostile2", "[limits]\ncpu_ms = 10000\n")
+        .guest(&HOSTILE)
+        .guest(&ECHO)
+        .start()
+        .await;
+    for target in ["hostile", "echo"] {
+        let reply = host.get(&format!("/hostile2/upload/{target}")).await;
+        assert_eq!(reply.expect(200).text(), "somebody stopped it\n", "{target}");
+        host.in_flight(target, 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_stream_that_breaks_off_reaches_the_callee_as_an_end() {
+    let host = Host::with(&[&ECHO, &RELAY]).await;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    for service in ["echo", "relay"] {
+        TAKEN.store(0, Ordering::Relaxed);
+        let requests = stream::iter(0..).then(async |number: u32| {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            TAKEN.store(number, Ordering::Relaxed);
+            ask("x", 0, 0)
+        });
+        let mut echo = host.grpc(service);
+        let call = tokio::spawn(async move { echo.client_stream(Box::pin(requests)).await });
+        host.in_flight("echo", 1).await;
+        call.abort();
+        let _ = call.await;
+        host.in_flight("echo", 0).await;
+        host.in_flight(service, 0).await;
+    }
+}
+
+/// A body that breaks off must not look like one that is whole.
+#[tokio::test]
+async fn bodies_that_break_off_do_not_end_well() {
+    let host = Host::with(&[&ECHO, &HOSTILE, &HOSTILE2, &HOSTILE_LEAN]).await;
+    for path in [
+        "/echo/break/3",
+        "/echo/call/echo/break/3",
+        "/hostile/half-response",
+        "/hostile/broken-response",
+        "/hostile/short-response",
+        "/echo/call/hostile/half-response",
+        "/echo/call/hostile/broken-response",
+        "/hostile2/half-response",
+        "/hostile2/drop-body",
+        "/hostile-lean/half",
+        "/hostile-lean/broken",
+        "/echo/call/hostile-lean/half",
+        "/echo/call/hostile-lean/broken",
+    ] {
+        for client in [Client::h1(host.edge), Client::h2(host.edge)] {
+            let response = client.open(crate::harness::http::get(&host.url(path))).await;
+            // A guest may be so quick to die that the host has nothing to send before; that is an error too.
+            let Ok(mut response) = response else { continue };
+            if response.status() == 502 {
+                continue;
+            }
+            assert_eq!(response.status(), 200, "{path}");
+            let mut seen = 0;
+            let end = loop {
+                match next_piece(response.body_mut()).await {
+                    Some(Ok(bytes)) => seen += bytes.len(),
+                    other => break other,
+                }
+            };
+            assert!(matches!(end, Some(Err(_))), "{path}: ended well after {seen} bytes");
+        }
+    }
+    // Whoever fell down is up again.
+    for service in ["hostile", "hostile2", "hostile-lean"] {
+        host.answers(&format!("/{service}/ok"), 200, "ok").await;
+    }
+}

@@ -1,0 +1,230 @@
+//! What a module may do is what its manifest grants: other services, the world outside, configuration, storage. What
+//! nobody granted, and what a host never gives, is refused.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tonic::Code;
+
+use crate::harness::grpc::ask;
+use crate::harness::guests::{ECHO, HOSTILE, HOSTILE_LEAN, LEAN_BARE, RELAY, WASIP3_HELLO, WSTD_HELLO};
+use crate::harness::host::Host;
+use crate::harness::http::{get, with};
+
+#[tokio::test]
+async fn calls_that_are_not_granted_do_not_reach_the_callee() {
+    let no_calls = "[grants]\ncalls = []\n";
+    let host = Host::builder()
+        .guest(&ECHO)
+        .guest(&RELAY)
+        .manifest("relay", no_calls)
+        .guest(&LEAN_BARE)
+        .manifest("lean-bare", no_calls)
+        .guest(&WASIP3_HELLO)
+        .manifest("wasip3-hello", no_calls)
+        .guest(&WSTD_HELLO)
+        .manifest("wstd-hello", "[grants]\ncalls = ['somebody-else']\n")
+        .guest_as("front", &ECHO)
+        .manifest("front", no_calls)
+        .start()
+        .await;
+    let reply = host.get("/lean-bare/call/echo/hello/x").await.expect(403);
+    assert!(reply.text().starts_with("Denied (retryable: false)"), "{reply}");
+    host.get("/front/call/echo/hello/x").await.expect(403);
+    let status = host.grpc("relay").unary(ask("x", 0, 0)).await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied, "{status:?}");
+    for guest in ["wasip3-hello", "wstd-hello"] {
+        let url = "http://echo.internal/hello/x";
+        let answer: Value = host.get(&format!("/{guest}/call?url={url}")).await.json();
+        let error = answer["error"].as_str().unwrap_or_default();
+        assert!(error.contains("HttpRequestDenied"), "{guest}: {answer}");
+    }
+    let metrics = host.metrics().await;
+    assert_eq!(metrics.sum("hostel_calls_total", &[("service", "echo")]), 0.0);
+}
+
+#[tokio::test]
+async fn a_grant_for_one_service_is_none_for_another() {
+    let host = Host::builder()
+        .guest(&ECHO)
+        .guest_as("other", &ECHO)
+        .guest(&LEAN_BARE)
+        .manifest("lean-bare", "[grants]\ncalls = ['echo']\n")
+        .start()
+        .await;
+    let reply = host.get("/lean-bare/call/echo/hello/x").await.expect(200);
+    assert_eq!(reply.text(), "hello x");
+    host.get("/lean-bare/call/other/hello/x").await.expect(403);
+    // Not being told apart from one that does not exist would be nicer still, but it must not be reachable.
+    let reply = host.get("/lean-bare/call/nobody/hello/x").await;
+    assert!([403, 404].contains(&reply.status), "{reply}");
+}
+
+/// A server outside, which answers every request with `outside` and its own port.
+async fn outside() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut seen = Vec::new();
+                while !seen.ends_with(b"\r\n\r\n") {
+                    let mut piece = [0; 1024];
+                    match stream.read(&mut piece).await {
+                        Ok(len) if len > 0 => seen.extend_from_slice(&piece[..len]),
+                        _ => return,
+                    }
+                }
+                let head = String::from_utf8_lossy(&seen).to_lowercase();
+                let body = format!("outside {}\n{head}", address.port());
+                let length = body.len();
+                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+                let _ = stream.write_all(answer.as_bytes()).await;
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn the_world_outside_takes_a_grant() {
+    let (granted, other) = (outside().await, outside().await);
+    let egress = format!("[grants]\negress = ['http://{granted}']\n");
+    let mut builder = Host::builder();
+    for guest in [&ECHO, &WASIP3_HELLO, &WSTD_HELLO] {
+        builder = builder
+            .guest(guest)
+            .guest_as(&format!("granted-{}", guest.name), guest)
+            .manifest(&format!("granted-{}", guest.name), &egress);
+    }
+    let host = builder.start().await;
+
+    let fetch = async |service: &str, address: SocketAddr| {
+        let url = format!("http://{address}/path?query=1");
+        host.post(&format!("/{service}/fetch"), url).await
+    };
+    fetch("echo", granted).await.expect(403);
+    fetch("granted-echo", other).await.expect(403);
+    let reply = fetch("granted-echo", granted).await.expect(200);
+    assert!(reply.text().starts_with(&format!("outside {}\n", granted.port())), "{reply}");
+    assert!(reply.text().contains("get /path?query=1 http/1.1"), "{reply}");
+    // The trace goes along; who calls, how deep, and how long are nobody's business there.
+    assert!(reply.text().contains("traceparent: 00-"), "{reply}");
+    assert!(!reply.text().contains("hostel-"), "{reply}");
+
+    for guest in ["wasip3-hello", "wstd-hello"] {
+        for (service, address, allowed) in [
+            (guest.to_owned(), granted, false),
+            (format!("granted-{guest}"), other, false),
+            (format!("granted-{guest}"), granted, true),
+        ] {
+            let path = format!("/{service}/call?url=http://{address}/");
+            let answer: Value = host.get(&path).await.json();
+            let got = answer["body"].as_str().is_some_and(|body| body.starts_with("outside"));
+            assert_eq!(got, allowed, "{service} to {address}: {answer}");
+            if !allowed {
+                let error = answer["error"].as_str().unwrap_or_default();
+                assert!(error.contains("HttpRequestDenied"), "{service}: {answer}");
+            }
+        }
+    }
+}
+
+/// Nobody listens there: it is granted, so the guest learns what happened, and the host survives it.
+#[tokio::test]
+async fn an_origin_that_does_not_answer_is_unavailable() {
+    let nobody = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap()
+    };
+    let host = Host::builder()
+        .guest(&ECHO)
+        .manifest("echo", &format!("[grants]\negress = ['http://{nobody}']\n"))
+        .start()
+        .await;
+    let reply = host.post("/echo/fetch", format!("http://{nobody}/")).await;
+    assert_eq!(reply.status, 503, "{reply}");
+}
+
+#[tokio::test]
+async fn the_host_itself_is_out_of_reach() {
+    let host = Host::with(&[&ECHO, &HOSTILE, &HOSTILE_LEAN]).await;
+    for address in [host.admin, host.edge] {
+        let reply = host.post("/echo/fetch", format!("http://{address}/")).await;
+        reply.expect(403);
+        let reply = host.get(&format!("/hostile/tcp/{address}")).await.expect(200);
+        assert!(!reply.text().contains("ALLOWED"), "{reply}");
+    }
+    for path in ["/hostile/fs", "/hostile/env", "/hostile/stdin", "/hostile-lean/bad-targets"] {
+        let reply = host.get(path).await.expect(200);
+        assert!(!reply.text().contains("ALLOWED"), "{path}: {reply}");
+        assert!(reply.text().contains("refused"), "{path}: {reply}");
+    }
+}
+
+/// What a lean module sends is not taken at its word: it may not smuggle lines, methods or names into a request.
+#[tokio::test]
+async fn malformed_requests_of_guests_are_refused() {
+    let host = Host::with(&[&HOSTILE, &HOSTILE_LEAN]).await;
+    let reply = host.get("/hostile-lean/bad-call/hostile").await.expect(200);
+    assert!(!reply.text().contains("ALLOWED"), "{reply}");
+    let reply = host.get("/hostile/bad-headers").await.expect(200);
+    assert!(!reply.text().contains("ALLOWED"), "{reply}");
+}
+
+#[tokio::test]
+async fn configuration_is_what_is_granted_and_the_operator_has_the_last_word() {
+    let manifest = r#"
+        [grants]
+        config = ["greeting", "level", "missing"]
+        [config]
+        greeting = "hello"
+        secret = "hidden"
+        level = 3
+    "#;
+    let host = Host::builder()
+        .guest(&ECHO)
+        .manifest("echo", manifest)
+        .guest_as("open", &ECHO)
+        .config("[services.echo.config]\ngreeting = 'from the operator'\nother = 'not granted'\n")
+        .start()
+        .await;
+    let all: Value = host.get("/echo/config").await.expect(200).json();
+    let expected = serde_json::json!({ "greeting": "from the operator", "level": "3" });
+    assert_eq!(all, expected);
+    for (key, status) in [("greeting", 200), ("level", 200), ("secret", 404), ("other", 404), ("missing", 404)] {
+        host.get(&format!("/echo/config/{key}")).await.expect(status);
+    }
+    let all: Value = host.get("/open/config").await.expect(200).json();
+    assert_eq!(all, serde_json::json!({ "greeting": "hello", "currency": "EUR" }));
+}
+
+#[tokio::test]
+async fn storage_can_be_denied() {
+    let host = Host::builder().guest(&ECHO).manifest("echo", "[grants]\nkv = false\n").start().await;
+    host.get("/echo/kv/b/k").await.expect(403);
+    let put = crate::harness::http::request("PUT", &host.url("/echo/kv/b/k"), crate::harness::http::full("x"));
+    host.http.send(put).await.expect(403);
+    // The rest of the module works.
+    host.get("/echo/hello/x").await.expect(200);
+}
+
+/// Headers that belong to a connection do not travel with a call.
+#[tokio::test]
+async fn connection_headers_stay_behind() {
+    let host = Host::with(&[&ECHO, &HOSTILE_LEAN]).await;
+    let request = with(get(&host.url("/echo/headers")), "connection", "keep-alive, x-hop");
+    let request = with(request, "keep-alive", "timeout=5");
+    let request = with(request, "proxy-connection", "keep-alive");
+    let request = with(request, "x-kept", "yes");
+    let request = with(request, "x-hop", "no");
+    let headers: Value = host.http.send(request).await.expect(200).json();
+    for name in ["connection", "keep-alive", "proxy-connection", "upgrade", "transfer-encoding"] {
+        assert_eq!(headers[name], Value::Null, "{name}");
+    }
+    assert_eq!(headers["x-kept"], "yes");
+    // What `connection` names belongs to the connection too (RFC 9110, section 7.6.1).
+    assert_eq!(headers["x-hop"], Value::Null);
+}

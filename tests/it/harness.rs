@@ -1,0 +1,19 @@
+//! What the tests are written with.
+
+pub mod admin;
+pub mod alone;
+pub mod builder;
+pub mod command;
+pub mod grpc;
+pub mod guests;
+pub mod host;
+pub mod http;
+pub mod install;
+pub mod load;
+pub mod logs;
+pub mod paths;
+pub mod process;
+pub mod raw;
+pub mod reply;
+pub mod tiny;
+pub mod wait;
