@@ -30,8 +30,7 @@ pub use self::config::Config;
 pub use self::error::{Cause, Error};
 pub use self::memory::MemoryStore;
 pub use self::model::{
-    Action, Effect, Entry, Expected, Namespace, Op, Outcome, Page, Quota, Snapshot, State, Usage,
-    Version,
+    Action, Effect, Entry, Expected, Namespace, Op, Outcome, Page, Quota, Snapshot, State, Usage, Version,
 };
 pub use self::redb::RedbStore;
 
@@ -74,14 +73,9 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`Error::ReadTooLong`] above [`READ_LEN_MAX`] keys, [`Error::ReadTooLarge`] when the values together exceed
     /// [`READ_BYTES_MAX`].
-    fn get_many(
-        &self,
-        namespace: &Namespace,
-        bucket: &str,
-        keys: &[String],
-    ) -> Result<Vec<Option<Entry>>, Error>;
+    fn get_many(&self, namespace: &Namespace, bucket: &str, keys: &[String]) -> Result<Vec<Option<Entry>>, Error>;
 
-    /// Whether a key has an entry. Never reads the value.
+    /// Whether a key has an entry. Never reads a large value.
     fn exists(&self, namespace: &Namespace, bucket: &str, key: &str) -> Result<bool, Error>;
 
     /// Keys of a bucket in byte order, beginning behind `after`, at most `limit` of them (which is brought into
@@ -89,13 +83,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Paging holds no snapshot: keys that stay for the whole of a listing appear in it exactly once, keys that come
     /// or go meanwhile may or may not. `after` need not exist any more.
-    fn list_keys(
-        &self,
-        namespace: &Namespace,
-        bucket: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Page, Error>;
+    fn list_keys(&self, namespace: &Namespace, bucket: &str, after: Option<&str>, limit: usize) -> Result<Page, Error>;
 
     /// Applies a batch in order, as a whole or not at all; `Ok` means that it is on disk.
     ///
@@ -106,12 +94,7 @@ pub trait Store: Send + Sync + 'static {
     /// [`Error::Conflict`], [`Error::QuotaKeys`], [`Error::QuotaBytes`], [`Error::NotANumber`],
     /// [`Error::Overflow`], the limits on sizes, and [`Error::Full`]: in all these cases nothing was applied.
     /// Only after [`Error::Unsettled`] may the batch have been applied.
-    fn apply(
-        &self,
-        namespace: &Namespace,
-        batch: Vec<Op>,
-        quota: Quota,
-    ) -> BoxFuture<'_, Result<Outcome, Error>>;
+    fn apply(&self, namespace: &Namespace, batch: Vec<Op>, quota: Quota) -> BoxFuture<'_, Result<Outcome, Error>>;
 
     /// What a namespace holds. A namespace never written to holds nothing.
     fn usage(&self, namespace: &Namespace) -> Result<Usage, Error>;

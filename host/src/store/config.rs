@@ -47,15 +47,9 @@ impl Config {
         const QUEUE_BYTES_MAX: usize = u32::MAX as usize;
         let refuse = |key, reason: String| Err(Error::Config { key, reason });
         if self.cache_bytes_max < CACHE_BYTES_MIN {
-            return refuse(
-                "cache_bytes_max",
-                format!("must be {CACHE_BYTES_MIN} or more"),
-            );
+            return refuse("cache_bytes_max", format!("must be {CACHE_BYTES_MIN} or more"));
         }
-        for (key, len) in [
-            ("queue_len_max", self.queue_len_max),
-            ("group_len_max", self.group_len_max),
-        ] {
+        for (key, len) in [("queue_len_max", self.queue_len_max), ("group_len_max", self.group_len_max)] {
             if !(1..=LEN_MAX).contains(&len) {
                 return refuse(key, format!("must be between 1 and {LEN_MAX}"));
             }
@@ -63,9 +57,7 @@ impl Config {
         if !(BATCH_BYTES_MAX..=QUEUE_BYTES_MAX).contains(&self.queue_bytes_max) {
             return refuse(
                 "queue_bytes_max",
-                format!(
-                    "must be between {BATCH_BYTES_MAX}, the largest batch, and {QUEUE_BYTES_MAX}"
-                ),
+                format!("must be between {BATCH_BYTES_MAX}, the largest batch, and {QUEUE_BYTES_MAX}"),
             );
         }
         Ok(())

@@ -84,16 +84,8 @@ pub(super) fn list(store: &dyn Store, namespace: &str, bucket: &str, limit: usiz
 }
 
 /// Sets `key` to `value` if it is as expected.
-async fn swap(
-    store: &dyn Store,
-    key: &str,
-    expected: Expected,
-    value: &str,
-) -> Result<Outcome, Error> {
+async fn swap(store: &dyn Store, key: &str, expected: Expected, value: &str) -> Result<Outcome, Error> {
     let b = bucket();
-    let batch = vec![
-        Op::expect(&b, key, expected),
-        Op::set(&b, key, value.to_owned()),
-    ];
+    let batch = vec![Op::expect(&b, key, expected), Op::set(&b, key, value.to_owned())];
     apply(store, batch).await
 }

@@ -27,11 +27,7 @@ pub enum Error {
     KeyTooLong { len_bytes: usize, max_bytes: usize },
     /// A value above [`super::Quota::value_bytes_max`] or [`super::VALUE_BYTES_MAX`].
     #[error("operation {op}: the value has {len_bytes} bytes, more than {max_bytes}")]
-    ValueTooLarge {
-        op: usize,
-        len_bytes: usize,
-        max_bytes: usize,
-    },
+    ValueTooLarge { op: usize, len_bytes: usize, max_bytes: usize },
     /// More operations than [`super::BATCH_LEN_MAX`].
     #[error("the batch has {len} operations, more than {len_max}")]
     BatchTooLong { len: usize, len_max: usize },
@@ -66,11 +62,7 @@ pub enum Error {
     Full { path: PathBuf, source: Cause },
     /// The storage failed. Nothing was applied.
     #[error("cannot {action} {}", path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        source: Cause,
-    },
+    Io { action: &'static str, path: PathBuf, source: Cause },
     /// The storage failed at the moment of the commit. The batch may have been applied.
     #[error("the write to {} was interrupted and may have been applied", path.display())]
     Unsettled { path: PathBuf, source: Cause },
@@ -89,11 +81,7 @@ pub enum Error {
     InUse { dir: PathBuf, holder: String },
     /// The directory or a file in it belongs to someone else.
     #[error("no permission to {action} {}", path.display())]
-    Permission {
-        action: &'static str,
-        path: PathBuf,
-        source: Cause,
-    },
+    Permission { action: &'static str, path: PathBuf, source: Cause },
     /// The file is not one of ours, or is damaged.
     #[error("{} is damaged or not a hostel key-value file; restore a backup or move it away", path.display())]
     Corrupt { path: PathBuf, source: Cause },
@@ -102,11 +90,7 @@ pub enum Error {
         "{} has format {found} and this hostel knows formats up to {known}: run the newer hostel again, or restore \
          a backup from before the upgrade", path.display()
     )]
-    NewerFormat {
-        path: PathBuf,
-        found: u64,
-        known: u64,
-    },
+    NewerFormat { path: PathBuf, found: u64, known: u64 },
 }
 
 impl Error {
@@ -142,41 +126,22 @@ impl Error {
 
     /// Whether the same batch may simply be tried again later: it was not applied, and the reason may pass.
     pub fn is_retryable(&self) -> bool {
-        matches!(
-            self,
-            Self::Full { .. } | Self::Io { .. } | Self::Unavailable { .. }
-        )
+        matches!(self, Self::Full { .. } | Self::Io { .. } | Self::Unavailable { .. })
     }
 
     /// The error of a file operation, by what the system said.
-    pub(super) fn from_io(
-        action: &'static str,
-        path: impl Into<PathBuf>,
-        error: io::Error,
-    ) -> Self {
+    pub(super) fn from_io(action: &'static str, path: impl Into<PathBuf>, error: io::Error) -> Self {
         let path = path.into();
         let kind = error.kind();
         let source: Cause = Arc::new(error);
         match kind {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::Full { path, source }
-            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path, source },
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                Self::Permission {
-                    action,
-                    path,
-                    source,
-                }
+                Self::Permission { action, path, source }
             }
             // Files that are too short, or begin with something else.
-            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-                Self::Corrupt { path, source }
-            }
-            _ => Self::Io {
-                action,
-                path,
-                source,
-            },
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::Corrupt { path, source },
+            _ => Self::Io { action, path, source },
         }
     }
 

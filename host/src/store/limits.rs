@@ -1,23 +1,17 @@
 //! Where the limits on single requests are enforced, for all implementations alike.
 
 use super::{
-    Action, BATCH_BYTES_MAX, BATCH_LEN_MAX, BUCKET_BYTES_MAX, Error, KEY_BYTES_MAX, Op, Page,
-    Quota, READ_BYTES_MAX, READ_LEN_MAX, VALUE_BYTES_MAX,
+    Action, BATCH_BYTES_MAX, BATCH_LEN_MAX, BUCKET_BYTES_MAX, Error, KEY_BYTES_MAX, Op, Page, Quota, READ_BYTES_MAX,
+    READ_LEN_MAX, VALUE_BYTES_MAX,
 };
 
 /// Checks the names that one key is found by.
 pub(super) fn check_names(bucket: &str, key: &str) -> Result<(), Error> {
     if bucket.len() > BUCKET_BYTES_MAX {
-        return Err(Error::BucketTooLong {
-            len_bytes: bucket.len(),
-            max_bytes: BUCKET_BYTES_MAX,
-        });
+        return Err(Error::BucketTooLong { len_bytes: bucket.len(), max_bytes: BUCKET_BYTES_MAX });
     }
     if key.len() > KEY_BYTES_MAX {
-        return Err(Error::KeyTooLong {
-            len_bytes: key.len(),
-            max_bytes: KEY_BYTES_MAX,
-        });
+        return Err(Error::KeyTooLong { len_bytes: key.len(), max_bytes: KEY_BYTES_MAX });
     }
     Ok(())
 }
@@ -26,40 +20,22 @@ pub(super) fn check_names(bucket: &str, key: &str) -> Result<(), Error> {
 /// size in bytes.
 pub(super) fn check_batch(batch: &[Op], quota: &Quota) -> Result<usize, Error> {
     if batch.len() > BATCH_LEN_MAX {
-        return Err(Error::BatchTooLong {
-            len: batch.len(),
-            len_max: BATCH_LEN_MAX,
-        });
+        return Err(Error::BatchTooLong { len: batch.len(), len_max: BATCH_LEN_MAX });
     }
     let value_bytes_max = quota.value_bytes_max.min(VALUE_BYTES_MAX);
     let mut len_bytes = 0;
-    for (
-        op,
-        Op {
-            bucket,
-            key,
-            action,
-        },
-    ) in batch.iter().enumerate()
-    {
+    for (op, Op { bucket, key, action }) in batch.iter().enumerate() {
         check_names(bucket, key)?;
         len_bytes += key.len();
         if let Action::Set(value) = action {
             if value.len() > value_bytes_max {
-                return Err(Error::ValueTooLarge {
-                    op,
-                    len_bytes: value.len(),
-                    max_bytes: value_bytes_max,
-                });
+                return Err(Error::ValueTooLarge { op, len_bytes: value.len(), max_bytes: value_bytes_max });
             }
             len_bytes += value.len();
         }
     }
     if len_bytes > BATCH_BYTES_MAX {
-        return Err(Error::BatchTooLarge {
-            len_bytes,
-            max_bytes: BATCH_BYTES_MAX,
-        });
+        return Err(Error::BatchTooLarge { len_bytes, max_bytes: BATCH_BYTES_MAX });
     }
     Ok(len_bytes)
 }
@@ -67,10 +43,7 @@ pub(super) fn check_batch(batch: &[Op], quota: &Quota) -> Result<usize, Error> {
 /// Checks a read of several keys.
 pub(super) fn check_read(bucket: &str, keys: &[String]) -> Result<(), Error> {
     if keys.len() > READ_LEN_MAX {
-        return Err(Error::ReadTooLong {
-            len: keys.len(),
-            len_max: READ_LEN_MAX,
-        });
+        return Err(Error::ReadTooLong { len: keys.len(), len_max: READ_LEN_MAX });
     }
     keys.iter().try_for_each(|key| check_names(bucket, key))
 }
@@ -86,9 +59,7 @@ impl ReadSum {
     pub(super) fn add(&mut self, len_bytes: usize) -> Result<(), Error> {
         self.len_bytes += len_bytes;
         if self.len_bytes > READ_BYTES_MAX {
-            return Err(Error::ReadTooLarge {
-                max_bytes: READ_BYTES_MAX,
-            });
+            return Err(Error::ReadTooLarge { max_bytes: READ_BYTES_MAX });
         }
         Ok(())
     }
@@ -103,10 +74,7 @@ pub(super) struct PageBuilder {
 
 impl PageBuilder {
     pub(super) fn new(limit: usize) -> Self {
-        Self {
-            page: Page::default(),
-            limit: limit.clamp(1, READ_LEN_MAX),
-        }
+        Self { page: Page::default(), limit: limit.clamp(1, READ_LEN_MAX) }
     }
 
     /// Takes a key; `false` when the page was full without it.

@@ -9,9 +9,7 @@ use bytes::Bytes;
 
 use super::limits::{PageBuilder, ReadSum, check_batch, check_names, check_read};
 use super::plan::{Plan, Stored, View, plan};
-use super::{
-    BoxFuture, Entry, Error, Namespace, Op, Outcome, Page, Quota, Snapshot, State, Store, Usage,
-};
+use super::{BoxFuture, Entry, Error, Namespace, Op, Outcome, Page, Quota, Snapshot, State, Store, Usage};
 
 /// A [`Store`] that is gone with the process.
 #[derive(Debug, Default)]
@@ -45,10 +43,7 @@ impl Space {
         for change in plan.changes {
             match change.after {
                 Some(entry) => {
-                    self.buckets
-                        .entry(change.bucket.to_owned())
-                        .or_default()
-                        .insert(change.key.to_owned(), entry);
+                    self.buckets.entry(change.bucket.to_owned()).or_default().insert(change.key.to_owned(), entry);
                 }
                 None => {
                     if let Some(bucket) = self.buckets.get_mut(change.bucket) {
@@ -94,11 +89,7 @@ impl MemoryStore {
     }
 
     /// Lets `read` look at a namespace, if the store works and the namespace was ever written to.
-    fn read<T: Default>(
-        &self,
-        namespace: &Namespace,
-        read: impl FnOnce(&Space) -> T,
-    ) -> Result<T, Error> {
+    fn read<T: Default>(&self, namespace: &Namespace, read: impl FnOnce(&Space) -> T) -> Result<T, Error> {
         let inner = self.lock();
         inner.check()?;
         Ok(inner.spaces.get(namespace).map(read).unwrap_or_default())
@@ -143,12 +134,7 @@ impl Store for MemoryStore {
         self.read(namespace, |space| space.entry(bucket, key).cloned())
     }
 
-    fn get_many(
-        &self,
-        namespace: &Namespace,
-        bucket: &str,
-        keys: &[String],
-    ) -> Result<Vec<Option<Entry>>, Error> {
+    fn get_many(&self, namespace: &Namespace, bucket: &str, keys: &[String]) -> Result<Vec<Option<Entry>>, Error> {
         check_read(bucket, keys)?;
         let inner = self.lock();
         inner.check()?;
@@ -168,13 +154,7 @@ impl Store for MemoryStore {
         self.read(namespace, |space| space.entry(bucket, key).is_some())
     }
 
-    fn list_keys(
-        &self,
-        namespace: &Namespace,
-        bucket: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Page, Error> {
+    fn list_keys(&self, namespace: &Namespace, bucket: &str, after: Option<&str>, limit: usize) -> Result<Page, Error> {
         check_names(bucket, after.unwrap_or_default())?;
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.read(namespace, |space| {
@@ -189,12 +169,7 @@ impl Store for MemoryStore {
         })
     }
 
-    fn apply(
-        &self,
-        namespace: &Namespace,
-        batch: Vec<Op>,
-        quota: Quota,
-    ) -> BoxFuture<'_, Result<Outcome, Error>> {
+    fn apply(&self, namespace: &Namespace, batch: Vec<Op>, quota: Quota) -> BoxFuture<'_, Result<Outcome, Error>> {
         let namespace = namespace.clone();
         Box::pin(async move { self.write(&namespace, &batch, &quota) })
     }

@@ -17,8 +17,7 @@ impl Namespace {
     /// # Errors
     /// [`Error::NamespaceInvalid`] otherwise.
     pub fn new(name: &str) -> Result<Self, Error> {
-        if name.is_empty() || name.len() > NAMESPACE_BYTES_MAX || name.chars().any(char::is_control)
-        {
+        if name.is_empty() || name.len() > NAMESPACE_BYTES_MAX || name.chars().any(char::is_control) {
             return Err(Error::NamespaceInvalid);
         }
         Ok(Self(name.into()))
@@ -113,11 +112,7 @@ impl Op {
     }
 
     fn new(bucket: &Arc<str>, key: impl Into<String>, action: Action) -> Self {
-        Self {
-            bucket: Arc::clone(bucket),
-            key: key.into(),
-            action,
-        }
+        Self { bucket: Arc::clone(bucket), key: key.into(), action }
     }
 }
 
@@ -155,21 +150,13 @@ pub struct Quota {
 
 impl Default for Quota {
     fn default() -> Self {
-        Self {
-            keys_max: 1_000_000,
-            bytes_max: 1 << 30,
-            value_bytes_max: 1 << 20,
-        }
+        Self { keys_max: 1_000_000, bytes_max: 1 << 30, value_bytes_max: 1 << 20 }
     }
 }
 
 impl Quota {
     /// No limits but those of the store: for the platform's own namespaces.
-    pub const UNLIMITED: Self = Self {
-        keys_max: u64::MAX,
-        bytes_max: u64::MAX,
-        value_bytes_max: VALUE_BYTES_MAX,
-    };
+    pub const UNLIMITED: Self = Self { keys_max: u64::MAX, bytes_max: u64::MAX, value_bytes_max: VALUE_BYTES_MAX };
 }
 
 /// What a namespace holds.
@@ -182,10 +169,7 @@ pub struct Usage {
 
 impl Usage {
     pub(super) fn plus(self, other: Self) -> Self {
-        Self {
-            keys: self.keys + other.keys,
-            bytes: self.bytes + other.bytes,
-        }
+        Self { keys: self.keys + other.keys, bytes: self.bytes + other.bytes }
     }
 }
 

@@ -83,10 +83,7 @@ impl Pending {
         let Some(stored) = &self.before else {
             return Ok(None);
         };
-        Ok(Some(Entry {
-            value: view.value(stored)?,
-            version: Version(stored.version),
-        }))
+        Ok(Some(Entry { value: view.value(stored)?, version: Version(stored.version) }))
     }
 }
 
@@ -104,21 +101,10 @@ pub(super) fn plan<'a, V: View>(
     let mut keys: BTreeMap<(&'a str, &'a str), Pending> = BTreeMap::new();
     let mut next = sequence;
     let mut effects = Vec::with_capacity(batch.len());
-    for (
-        op,
-        Op {
-            bucket,
-            key,
-            action,
-        },
-    ) in batch.iter().enumerate()
-    {
+    for (op, Op { bucket, key, action }) in batch.iter().enumerate() {
         let pending = match keys.entry((bucket, key)) {
             Slot::Occupied(slot) => slot.into_mut(),
-            Slot::Vacant(slot) => slot.insert(Pending {
-                before: view.find(bucket, key)?,
-                now: Now::AsBefore,
-            }),
+            Slot::Vacant(slot) => slot.insert(Pending { before: view.find(bucket, key)?, now: Now::AsBefore }),
         };
         let effect = match action {
             Action::Set(value) => {
@@ -142,10 +128,7 @@ pub(super) fn plan<'a, V: View>(
                 };
                 let value = number.checked_add(*delta).ok_or(Error::Overflow { op })?;
                 let version = take(&mut next);
-                pending.now = Now::Set(Entry {
-                    value: value.to_string().into(),
-                    version,
-                });
+                pending.now = Now::Set(Entry { value: value.to_string().into(), version });
                 Effect::Incremented { value, version }
             }
             Action::Expect(expected) => {
@@ -164,18 +147,11 @@ pub(super) fn plan<'a, V: View>(
         effects.push(effect);
     }
 
-    let changes: Vec<_> = keys
-        .into_iter()
-        .filter_map(|((bucket, key), pending)| net_change(bucket, key, pending))
-        .collect();
+    let changes: Vec<_> =
+        keys.into_iter().filter_map(|((bucket, key), pending)| net_change(bucket, key, pending)).collect();
     let usage = usage_after(used, &changes);
     check_quota(used, usage, quota)?;
-    Ok(Plan {
-        changes,
-        outcome: Outcome { effects },
-        usage,
-        sequence: next,
-    })
+    Ok(Plan { changes, outcome: Outcome { effects }, usage, sequence: next })
 }
 
 fn take(next: &mut u64) -> Version {
@@ -193,12 +169,7 @@ fn net_change<'a>(bucket: &'a str, key: &'a str, pending: Pending) -> Option<Cha
     if pending.before.is_none() && after.is_none() {
         return None;
     }
-    Some(Change {
-        bucket,
-        key,
-        before: pending.before,
-        after,
-    })
+    Some(Change { bucket, key, before: pending.before, after })
 }
 
 fn usage_after(used: Usage, changes: &[Change<'_>]) -> Usage {
@@ -206,9 +177,7 @@ fn usage_after(used: Usage, changes: &[Change<'_>]) -> Usage {
     for change in changes {
         if let Some(before) = &change.before {
             usage.keys = usage.keys.saturating_sub(1);
-            usage.bytes = usage
-                .bytes
-                .saturating_sub(change.key.len() as u64 + before.len_bytes);
+            usage.bytes = usage.bytes.saturating_sub(change.key.len() as u64 + before.len_bytes);
         }
         if let Some(after) = &change.after {
             usage.keys += 1;
@@ -221,16 +190,10 @@ fn usage_after(used: Usage, changes: &[Change<'_>]) -> Usage {
 /// Refuses growth past the quota, and only growth: a namespace that is over its quota must be able to delete.
 fn check_quota(used: Usage, usage: Usage, quota: &Quota) -> Result<(), Error> {
     if usage.keys > quota.keys_max && usage.keys > used.keys {
-        return Err(Error::QuotaKeys {
-            keys: usage.keys,
-            keys_max: quota.keys_max,
-        });
+        return Err(Error::QuotaKeys { keys: usage.keys, keys_max: quota.keys_max });
     }
     if usage.bytes > quota.bytes_max && usage.bytes > used.bytes {
-        return Err(Error::QuotaBytes {
-            bytes: usage.bytes,
-            bytes_max: quota.bytes_max,
-        });
+        return Err(Error::QuotaBytes { bytes: usage.bytes, bytes_max: quota.bytes_max });
     }
     Ok(())
 }

@@ -19,10 +19,7 @@ mod memory {
         let store = MemoryStore::new();
         let b = bucket();
         apply(&store, vec![Op::set(&b, "k", "v")]).await.unwrap();
-        store.set_fault(Some(Error::Full {
-            path: "disk".into(),
-            source: Arc::new(std::io::Error::other("test")),
-        }));
+        store.set_fault(Some(Error::Full { path: "disk".into(), source: Arc::new(std::io::Error::other("test")) }));
         assert_eq!(store.snapshot().state, State::Recovering);
         let error = apply(&store, vec![Op::delete(&b, "k")]).await.unwrap_err();
         assert!(error.is_retryable());
@@ -36,10 +33,7 @@ mod on_disk {
 
     fn make() -> (tempfile::TempDir, Arc<dyn Store>) {
         let dir = tempfile::tempdir().unwrap();
-        let config = Config {
-            dir: dir.path().to_path_buf(),
-            ..Config::default()
-        };
+        let config = Config { dir: dir.path().to_path_buf(), ..Config::default() };
         (dir, Arc::new(RedbStore::open(&config).unwrap()))
     }
 
@@ -68,14 +62,8 @@ fn config_out_of_range_names_the_key() {
     ] {
         let config: Config = toml::from_str(text).unwrap();
         let error = config.validate().unwrap_err();
-        assert!(
-            error.to_string().starts_with(&format!("store.{key} ")),
-            "{error}"
-        );
-        assert!(matches!(
-            RedbStore::open(&config),
-            Err(Error::Config { .. })
-        ));
+        assert!(error.to_string().starts_with(&format!("store.{key} ")), "{error}");
+        assert!(matches!(RedbStore::open(&config), Err(Error::Config { .. })));
     }
 }
 
@@ -84,32 +72,12 @@ fn errors_do_not_print_their_source() {
     let source = || Arc::new(std::io::Error::other("SOURCE"));
     let path = || std::path::PathBuf::from("kv.redb");
     let errors = [
-        Error::Full {
-            path: path(),
-            source: source(),
-        },
-        Error::Io {
-            action: "write",
-            path: path(),
-            source: source(),
-        },
-        Error::Unsettled {
-            path: path(),
-            source: source(),
-        },
-        Error::Unavailable {
-            path: path(),
-            source: source(),
-        },
-        Error::Permission {
-            action: "open",
-            path: path(),
-            source: source(),
-        },
-        Error::Corrupt {
-            path: path(),
-            source: source(),
-        },
+        Error::Full { path: path(), source: source() },
+        Error::Io { action: "write", path: path(), source: source() },
+        Error::Unsettled { path: path(), source: source() },
+        Error::Unavailable { path: path(), source: source() },
+        Error::Permission { action: "open", path: path(), source: source() },
+        Error::Corrupt { path: path(), source: source() },
     ];
     for error in errors {
         assert!(!error.to_string().contains("SOURCE"), "{error}");

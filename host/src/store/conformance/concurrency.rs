@@ -50,9 +50,8 @@ pub(in crate::store) async fn contended_swaps(store: Arc<dyn Store>) {
             for _ in 0..EACH {
                 let mut current = get(&*store, "k");
                 loop {
-                    let number: usize = current.as_ref().map_or(0, |entry| {
-                        str::from_utf8(&entry.value).unwrap().parse().unwrap()
-                    });
+                    let number: usize =
+                        current.as_ref().map_or(0, |entry| str::from_utf8(&entry.value).unwrap().parse().unwrap());
                     let expected = Expected::observed(current.as_ref());
                     match swap(&*store, "k", expected, &(number + 1).to_string()).await {
                         Ok(_) => break,
@@ -71,10 +70,7 @@ pub(in crate::store) async fn contended_swaps(store: Arc<dyn Store>) {
 }
 
 pub(in crate::store) async fn quota_holds_under_concurrency(store: Arc<dyn Store>) {
-    let quota = Quota {
-        keys_max: 10,
-        ..Quota::UNLIMITED
-    };
+    let quota = Quota { keys_max: 10, ..Quota::UNLIMITED };
     let results = at_once(|i| {
         let store = Arc::clone(&store);
         async move {
@@ -86,10 +82,7 @@ pub(in crate::store) async fn quota_holds_under_concurrency(store: Arc<dyn Store
     let applied = results.iter().filter(|result| result.is_ok()).count();
     assert_eq!(applied, 10);
     for result in results.iter().filter_map(|result| result.as_ref().err()) {
-        assert!(
-            matches!(result, Error::QuotaKeys { keys: 11, .. }),
-            "{result:?}"
-        );
+        assert!(matches!(result, Error::QuotaKeys { keys: 11, .. }), "{result:?}");
     }
     assert_eq!(usage(&*store).0, 10);
 }
@@ -98,20 +91,10 @@ pub(in crate::store) async fn snapshot_and_close(store: Arc<dyn Store>) {
     set(&*store, "k", b"value").await;
     swap(&*store, "k", Expected::Absent, "x").await.unwrap_err();
     let other = vec![Op::set(&bucket(), "k", "1")];
-    store
-        .apply(&space("other"), other, Quota::default())
-        .await
-        .unwrap();
+    store.apply(&space("other"), other, Quota::default()).await.unwrap();
     let snapshot = store.snapshot();
     assert_eq!(snapshot.state, State::Open);
-    assert_eq!(
-        (
-            snapshot.namespaces,
-            snapshot.usage.keys,
-            snapshot.usage.bytes
-        ),
-        (2, 2, 8)
-    );
+    assert_eq!((snapshot.namespaces, snapshot.usage.keys, snapshot.usage.bytes), (2, 2, 8));
     assert_eq!((snapshot.applied_total, snapshot.refused_total), (2, 1));
     assert_eq!((snapshot.queue_len, snapshot.failed_total), (0, 0));
 
@@ -120,10 +103,7 @@ pub(in crate::store) async fn snapshot_and_close(store: Arc<dyn Store>) {
     assert_eq!(store.snapshot().state, State::Closed);
     let n = space("n");
     assert!(matches!(store.get(&n, "b", "k"), Err(Error::Closed)));
-    assert!(matches!(
-        store.list_keys(&n, "b", None, 1),
-        Err(Error::Closed)
-    ));
+    assert!(matches!(store.list_keys(&n, "b", None, 1), Err(Error::Closed)));
     let late = apply(&*store, vec![Op::delete(&bucket(), "k")]).await;
     assert!(matches!(late, Err(Error::Closed)));
 }

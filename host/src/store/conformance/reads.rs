@@ -27,9 +27,7 @@ pub(in crate::store) async fn odd_names(store: Arc<dyn Store>) {
     ];
     for name in &names {
         let bucket: Arc<str> = (*name).into();
-        let batch = names
-            .iter()
-            .map(|key| Op::set(&bucket, *key, format!("{name}|{key}")));
+        let batch = names.iter().map(|key| Op::set(&bucket, *key, format!("{name}|{key}")));
         apply(&*store, batch.collect()).await.unwrap();
     }
     names.sort_unstable();
@@ -48,11 +46,7 @@ pub(in crate::store) async fn namespaces_and_buckets_are_apart(store: Arc<dyn St
     // Pairs that run into one another when they are only strung together.
     let places = [("a", "bc"), ("ab", "c"), ("a", "b"), ("a", ""), ("abc", "")];
     for (namespace, bucket) in places {
-        let batch = vec![Op::set(
-            &bucket.into(),
-            "k",
-            format!("{namespace}/{bucket}"),
-        )];
+        let batch = vec![Op::set(&bucket.into(), "k", format!("{namespace}/{bucket}"))];
         let applied = store.apply(&space(namespace), batch, Quota::default());
         applied.await.unwrap();
     }
@@ -83,10 +77,7 @@ pub(in crate::store) async fn paging(store: Arc<dyn Store>) {
         let page = store.list_keys(&space("n"), "b", after, limit).unwrap();
         (page.keys.len(), page.next)
     };
-    assert_eq!(
-        page(None, usize::MAX),
-        (READ_LEN_MAX, Some(key(READ_LEN_MAX - 1)))
-    );
+    assert_eq!(page(None, usize::MAX), (READ_LEN_MAX, Some(key(READ_LEN_MAX - 1))));
     assert_eq!(page(None, 0), (1, Some(key(0))));
     // A page that ends with the last key is the last.
     assert_eq!(page(Some(&key(len - 11)), 10), (10, None));
@@ -135,24 +126,15 @@ pub(in crate::store) async fn many_at_once(store: Arc<dyn Store>) {
     let keys: Vec<String> = ["3", "absent", "49", "3", ""].map(str::to_owned).to_vec();
     let found = store.get_many(&space("n"), "b", &keys).unwrap();
     let lens = found.iter().map(|e| e.as_ref().map(|e| e.value.len()));
-    assert_eq!(
-        lens.collect::<Vec<_>>(),
-        [Some(150), None, Some(2450), Some(150), None]
-    );
+    assert_eq!(lens.collect::<Vec<_>>(), [Some(150), None, Some(2450), Some(150), None]);
     assert_eq!(found[0], get(&*store, "3"));
     assert_eq!(store.get_many(&space("n"), "b", &[]).unwrap(), []);
-    assert_eq!(
-        store.get_many(&space("x"), "b", &keys).unwrap(),
-        vec![None; 5]
-    );
+    assert_eq!(store.get_many(&space("x"), "b", &keys).unwrap(), vec![None; 5]);
 
     let keys: Vec<String> = (0..50).map(|i| i.to_string()).collect();
     let batch = keys.iter().map(|key| Op::delete(&b, key.clone())).collect();
     apply(&*store, batch).await.unwrap();
-    assert_eq!(
-        store.get_many(&space("n"), "b", &keys).unwrap(),
-        vec![None; 50]
-    );
+    assert_eq!(store.get_many(&space("n"), "b", &keys).unwrap(), vec![None; 50]);
     assert_eq!(usage(&*store), (0, 0));
 }
 

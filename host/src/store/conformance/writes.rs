@@ -21,9 +21,7 @@ pub(in crate::store) async fn set_get_delete(store: Arc<dyn Store>) {
     assert_eq!(usage(store), (1, 1));
 
     for existed in [true, false] {
-        let outcome = apply(store, vec![Op::delete(&bucket(), "k")])
-            .await
-            .unwrap();
+        let outcome = apply(store, vec![Op::delete(&bucket(), "k")]).await.unwrap();
         assert_eq!(outcome.effects, [Effect::Deleted { existed }]);
     }
     assert_eq!(get(store, "k"), None);
@@ -34,12 +32,8 @@ pub(in crate::store) async fn set_get_delete(store: Arc<dyn Store>) {
 pub(in crate::store) async fn batches_are_atomic(store: Arc<dyn Store>) {
     let b = bucket();
     set(&*store, "word", b"x").await;
-    let batch = vec![
-        Op::set(&b, "a", "1"),
-        Op::delete(&b, "word"),
-        Op::set(&b, "word", "y"),
-        Op::increment(&b, "word", 1),
-    ];
+    let batch =
+        vec![Op::set(&b, "a", "1"), Op::delete(&b, "word"), Op::set(&b, "word", "y"), Op::increment(&b, "word", 1)];
     let error = apply(&*store, batch).await.unwrap_err();
     assert!(matches!(error, Error::NotANumber { op: 3 }), "{error:?}");
     assert_eq!(get(&*store, "a"), None);
@@ -91,15 +85,7 @@ pub(in crate::store) async fn increments(store: Arc<dyn Store>) {
         assert_eq!(text(&*store, "edge"), Some(limit.to_string()));
     }
     let huge = "1".repeat(5000);
-    for word in [
-        "",
-        "x",
-        "1.5",
-        " 1",
-        "9223372036854775808",
-        "\u{0661}",
-        &huge,
-    ] {
+    for word in ["", "x", "1.5", " 1", "9223372036854775808", "\u{0661}", &huge] {
         set(&*store, "word", word.as_bytes()).await;
         let error = add("word", 1).await.unwrap_err();
         assert!(matches!(error, Error::NotANumber { op: 0 }), "{word:?}");
@@ -113,8 +99,7 @@ pub(in crate::store) async fn expectations(store: Arc<dyn Store>) {
     let store = &*store;
     swap(store, "k", Expected::Absent, "1").await.unwrap();
     let seen = get(store, "k").unwrap();
-    let Err(Error::Conflict { op: 0, current }) = swap(store, "k", Expected::Absent, "2").await
-    else {
+    let Err(Error::Conflict { op: 0, current }) = swap(store, "k", Expected::Absent, "2").await else {
         panic!();
     };
     assert_eq!(current.as_ref(), Some(&seen));
@@ -122,13 +107,9 @@ pub(in crate::store) async fn expectations(store: Arc<dyn Store>) {
     let expected = Expected::observed(Some(&seen));
     swap(store, "k", expected, "2").await.unwrap();
     let lost = swap(store, "k", expected, "3").await;
-    assert!(
-        matches!(lost, Err(Error::Conflict { current: Some(ref c), .. }) if &c.value[..] == b"2")
-    );
+    assert!(matches!(lost, Err(Error::Conflict { current: Some(ref c), .. }) if &c.value[..] == b"2"));
 
-    apply(store, vec![Op::delete(&bucket(), "k")])
-        .await
-        .unwrap();
+    apply(store, vec![Op::delete(&bucket(), "k")]).await.unwrap();
     let lost = swap(store, "k", expected, "3").await;
     assert!(matches!(lost, Err(Error::Conflict { current: None, .. })));
 
@@ -136,13 +117,7 @@ pub(in crate::store) async fn expectations(store: Arc<dyn Store>) {
     let b = bucket();
     let batch = vec![Op::set(&b, "k", "4"), Op::expect(&b, "k", Expected::Absent)];
     let lost = apply(store, batch).await;
-    assert!(matches!(
-        lost,
-        Err(Error::Conflict {
-            op: 1,
-            current: None
-        })
-    ));
+    assert!(matches!(lost, Err(Error::Conflict { op: 1, current: None })));
 }
 
 pub(in crate::store) async fn versions_never_return(store: Arc<dyn Store>) {
@@ -155,9 +130,7 @@ pub(in crate::store) async fn versions_never_return(store: Arc<dyn Store>) {
         // Made and removed within a batch: the version was told, so it is used up.
         let batch = vec![Op::set(&b, "brief", "same"), Op::delete(&b, "brief")];
         let effects = apply(store, batch).await.unwrap().effects;
-        let Effect::Set(brief) = effects[0] else {
-            panic!()
-        };
+        let Effect::Set(brief) = effects[0] else { panic!() };
         apply(store, vec![Op::delete(&b, "k")]).await.unwrap();
         last = set(store, "k", b"same").await;
         assert!(first < brief && brief < last);

@@ -34,16 +34,11 @@ impl Directory {
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder
-            .create(dir)
-            .map_err(|error| Error::from_io("create", dir, error))?;
+        builder.create(dir).map_err(|error| Error::from_io("create", dir, error))?;
 
         let path = dir.join(LOCK_FILE);
-        let mut lock = private()
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|error| Error::from_io("open", &path, error))?;
+        let mut lock =
+            private().create(true).truncate(false).open(&path).map_err(|error| Error::from_io("open", &path, error))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -51,11 +46,7 @@ impl Directory {
                 let known = lock.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
                 return Err(Error::InUse {
                     dir: dir.to_path_buf(),
-                    holder: if known {
-                        holder.trim().to_owned()
-                    } else {
-                        "unknown process".to_owned()
-                    },
+                    holder: if known { holder.trim().to_owned() } else { "unknown process".to_owned() },
                 });
             }
             // A file system without locks: redb's own attempt is what remains.
@@ -63,14 +54,9 @@ impl Directory {
             Err(TryLockError::Error(error)) => return Err(Error::from_io("lock", &path, error)),
         }
         // Only for the text of the error above, so a full disk is no reason to fail.
-        let _ = lock
-            .set_len(0)
-            .and_then(|()| lock.rewind())
-            .and_then(|()| writeln!(lock, "pid {}", std::process::id()));
-        Ok(Self {
-            dir: dir.to_path_buf(),
-            _lock: lock,
-        })
+        let _ =
+            lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "pid {}", std::process::id()));
+        Ok(Self { dir: dir.to_path_buf(), _lock: lock })
     }
 
     pub(super) fn data_file(&self) -> PathBuf {
@@ -81,21 +67,14 @@ impl Directory {
     /// looks damaged, and with the directory flushed, so that what is acknowledged later is not lost with the name.
     pub(super) fn create_data_file(&self) -> Result<(), Error> {
         let path = self.data_file();
-        let exists = path
-            .try_exists()
-            .map_err(|error| Error::from_io("open", &path, error))?;
+        let exists = path.try_exists().map_err(|error| Error::from_io("open", &path, error))?;
         if exists {
             return Ok(());
         }
         let new = self.dir.join(NEW_FILE);
-        let file = private()
-            .create(true)
-            .truncate(true)
-            .open(&new)
-            .map_err(|error| Error::from_io("create", &new, error))?;
-        let db = Builder::new()
-            .create_file(file)
-            .map_err(|error| Fault::from(error).at("create", &new))?;
+        let file =
+            private().create(true).truncate(true).open(&new).map_err(|error| Error::from_io("create", &new, error))?;
+        let db = Builder::new().create_file(file).map_err(|error| Fault::from(error).at("create", &new))?;
         prepare(&db).map_err(|fault| fault.at("create", &new))?;
         drop(db);
         fs::rename(&new, &path).map_err(|error| Error::from_io("create", &path, error))?;
@@ -117,8 +96,7 @@ fn private() -> OpenOptions {
 }
 
 /// How redb gets at its storage; tests put storage that fails here.
-pub(super) type OpenDatabase =
-    Box<dyn Fn(&Builder) -> Result<Database, DatabaseError> + Send + Sync>;
+pub(super) type OpenDatabase = Box<dyn Fn(&Builder) -> Result<Database, DatabaseError> + Send + Sync>;
 
 /// Opens the database, the first time and after each failure.
 pub(super) struct Opener {
@@ -143,10 +121,7 @@ impl Opener {
         // redb has been known to panic on a damaged file. A host that cannot read its data must say so, not abort.
         match catch_unwind(AssertUnwindSafe(|| self.try_open())) {
             Ok(opened) => opened.map_err(|fault| fault.at("open", &self.path)),
-            Err(panic) => Err(Error::Corrupt {
-                path: self.path.clone(),
-                source: panic_cause(&*panic),
-            }),
+            Err(panic) => Err(Error::Corrupt { path: self.path.clone(), source: panic_cause(&*panic) }),
         }
     }
 
@@ -160,16 +135,8 @@ impl Opener {
         });
         let db = (self.open)(&builder)?;
         let sequence = prepare(&db)?;
-        let corrected = if unclean.load(Ordering::Relaxed) {
-            recount(&db)?
-        } else {
-            0
-        };
-        Ok(Opened {
-            db,
-            sequence,
-            corrected,
-        })
+        let corrected = if unclean.load(Ordering::Relaxed) { recount(&db)? } else { 0 };
+        Ok(Opened { db, sequence, corrected })
     }
 }
 

@@ -19,8 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::redb::{
-    Database, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError,
-    WriteTransaction,
+    Database, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError, WriteTransaction,
 };
 
 use crate::store::{Error, Usage};
@@ -36,12 +35,9 @@ pub(super) type IndexValue = (u64, u64, &'static [u8]);
 pub(super) const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
 const META_FORMAT: &str = "format";
 pub(super) const META_SEQUENCE: &str = "sequence";
-pub(super) const INDEX: TableDefinition<'static, IndexKey, IndexValue> =
-    TableDefinition::new("kv.index");
-pub(super) const VALUES: TableDefinition<'static, u64, &'static [u8]> =
-    TableDefinition::new("kv.values");
-pub(super) const USAGE: TableDefinition<'static, &'static [u8], (u64, u64)> =
-    TableDefinition::new("kv.usage");
+pub(super) const INDEX: TableDefinition<'static, IndexKey, IndexValue> = TableDefinition::new("kv.index");
+pub(super) const VALUES: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("kv.values");
+pub(super) const USAGE: TableDefinition<'static, &'static [u8], (u64, u64)> = TableDefinition::new("kv.usage");
 
 /// What goes wrong below this module's surface, not yet tied to a file.
 #[derive(Debug)]
@@ -74,46 +70,30 @@ impl Fault {
         let error = match self {
             Self::Redb(error) => error,
             Self::Damaged(what) => {
-                return Error::Corrupt {
-                    path,
-                    source: Arc::new(io::Error::new(io::ErrorKind::InvalidData, what)),
-                };
+                return Error::Corrupt { path, source: Arc::new(io::Error::new(io::ErrorKind::InvalidData, what)) };
             }
             Self::Newer(found) => {
-                return Error::NewerFormat {
-                    path,
-                    found,
-                    known: FORMAT,
-                };
+                return Error::NewerFormat { path, found, known: FORMAT };
             }
             Self::Store(error) => return error,
         };
         use ::redb::Error as Redb;
         match error {
             Redb::Io(error) => Error::from_io(action, path, error),
-            Redb::DatabaseAlreadyOpen => Error::InUse {
-                dir: path.parent().unwrap_or(&path).to_path_buf(),
-                holder: "unknown process".to_owned(),
-            },
+            Redb::DatabaseAlreadyOpen => {
+                Error::InUse { dir: path.parent().unwrap_or(&path).to_path_buf(), holder: "unknown process".to_owned() }
+            }
             // redb refuses everything after an I/O error until it is opened anew.
-            Redb::PreviousIo | Redb::DatabaseClosed | Redb::LockPoisoned(_) => Error::Unavailable {
-                path,
-                source: Arc::new(error),
-            },
+            Redb::PreviousIo | Redb::DatabaseClosed | Redb::LockPoisoned(_) => {
+                Error::Unavailable { path, source: Arc::new(error) }
+            }
             Redb::Corrupted(_)
             | Redb::TableDoesNotExist(_)
             | Redb::TableTypeMismatch { .. }
             | Redb::TableIsMultimap(_)
             | Redb::TypeDefinitionChanged { .. }
-            | Redb::UpgradeRequired(_) => Error::Corrupt {
-                path,
-                source: Arc::new(error),
-            },
-            error => Error::Io {
-                action,
-                path,
-                source: Arc::new(error),
-            },
+            | Redb::UpgradeRequired(_) => Error::Corrupt { path, source: Arc::new(error) },
+            error => Error::Io { action, path, source: Arc::new(error) },
         }
     }
 }
@@ -172,10 +152,7 @@ pub(super) fn recount(db: &Database) -> Result<u64, Fault> {
     for entry in read.open_table(INDEX)?.iter()? {
         let (key, value) = entry?;
         let (namespace, _, key) = key.value();
-        let usage = Usage {
-            keys: 1,
-            bytes: key.len() as u64 + value.value().1,
-        };
+        let usage = Usage { keys: 1, bytes: key.len() as u64 + value.value().1 };
         match counted.get_mut(namespace) {
             Some(sum) => *sum = sum.plus(usage),
             None => {

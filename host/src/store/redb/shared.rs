@@ -29,12 +29,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(path: PathBuf, db: Database) -> Self {
-        Self {
-            path,
-            slot: RwLock::new(Slot::Open(db)),
-            alarmed: AtomicBool::new(false),
-            counters: Counters::default(),
-        }
+        Self { path, slot: RwLock::new(Slot::Open(db)), alarmed: AtomicBool::new(false), counters: Counters::default() }
     }
 
     pub(super) fn slot(&self) -> RwLockReadGuard<'_, Slot> {
@@ -52,10 +47,7 @@ impl Shared {
     pub(super) fn database<'a>(&self, slot: &'a Slot) -> Result<&'a Database, Error> {
         match slot {
             Slot::Open(db) => Ok(db),
-            Slot::Recovering(source) => Err(Error::Unavailable {
-                path: self.path.clone(),
-                source: source.clone(),
-            }),
+            Slot::Recovering(source) => Err(Error::Unavailable { path: self.path.clone(), source: source.clone() }),
             Slot::Closed => Err(Error::Closed),
         }
     }

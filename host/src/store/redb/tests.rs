@@ -17,22 +17,14 @@ mod open;
 mod queue;
 
 fn config(dir: &Path) -> Config {
-    Config {
-        dir: dir.to_path_buf(),
-        ..Config::default()
-    }
+    Config { dir: dir.to_path_buf(), ..Config::default() }
 }
 
 /// A store on a simulated disk.
 fn open_on(disk: &disk::Disk, config: &Config) -> Result<RedbStore, Error> {
     let disk = disk.clone();
-    let open: OpenDatabase =
-        Box::new(move |builder: &Builder| builder.create_with_backend(disk.clone()));
-    let opener = Opener {
-        path: PathBuf::from("simulated"),
-        cache_bytes_max: config.cache_bytes_max,
-        open,
-    };
+    let open: OpenDatabase = Box::new(move |builder: &Builder| builder.create_with_backend(disk.clone()));
+    let opener = Opener { path: PathBuf::from("simulated"), cache_bytes_max: config.cache_bytes_max, open };
     RedbStore::start(config, opener, ())
 }
 

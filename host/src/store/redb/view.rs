@@ -2,15 +2,11 @@
 
 use std::ops::Bound;
 
-use ::redb::{
-    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, Table,
-    WriteTransaction,
-};
+use ::redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, Table, WriteTransaction};
 use bytes::Bytes;
 
 use super::schema::{
-    Fault, INDEX, INLINE_BYTES_MAX, IndexKey, IndexValue, META, META_SEQUENCE, USAGE, VALUES,
-    put_usage,
+    Fault, INDEX, INLINE_BYTES_MAX, IndexKey, IndexValue, META, META_SEQUENCE, USAGE, VALUES, put_usage,
 };
 use crate::store::plan::{Change, Stored, View};
 use crate::store::{Entry, Namespace, Usage, Version};
@@ -28,12 +24,7 @@ impl ReadView {
         Ok(Self { txn, index })
     }
 
-    pub(super) fn find(
-        &self,
-        namespace: &Namespace,
-        bucket: &str,
-        key: &str,
-    ) -> Result<Option<Stored>, Fault> {
+    pub(super) fn find(&self, namespace: &Namespace, bucket: &str, key: &str) -> Result<Option<Stored>, Fault> {
         find(&self.index, namespace, bucket, key)
     }
 
@@ -42,10 +33,7 @@ impl ReadView {
             Some(value) => value,
             None => large_value(&self.txn.open_table(VALUES)?, stored.version)?,
         };
-        Ok(Entry {
-            value,
-            version: Version(stored.version),
-        })
+        Ok(Entry { value, version: Version(stored.version) })
     }
 
     /// Offers `take` the keys of a bucket behind `after`, in order, until it returns `false`.
@@ -115,10 +103,7 @@ impl<'t> Tables<'t> {
 
     /// One namespace as the transaction has it so far.
     pub(super) fn view<'a>(&'a self, namespace: &'a Namespace) -> WriteView<'a, 't> {
-        WriteView {
-            tables: self,
-            namespace,
-        }
+        WriteView { tables: self, namespace }
     }
 
     pub(super) fn usage(&self, namespace: &Namespace) -> Result<Usage, Fault> {
@@ -135,15 +120,11 @@ impl<'t> Tables<'t> {
     }
 
     pub(super) fn put(&mut self, namespace: &Namespace, change: &Change<'_>) -> Result<(), Fault> {
-        let at = (
-            namespace.as_str().as_bytes(),
-            change.bucket.as_bytes(),
-            change.key.as_bytes(),
-        );
+        let at = (namespace.as_str().as_bytes(), change.bucket.as_bytes(), change.key.as_bytes());
         if let Some(before) = &change.before
             && before.inline.is_none()
         {
-            let _ = before;
+            self.values.remove(before.version)?;
         }
         let Some(after) = &change.after else {
             self.index.remove(at)?;
@@ -188,11 +169,7 @@ fn find(
     bucket: &str,
     key: &str,
 ) -> Result<Option<Stored>, Fault> {
-    let at = (
-        namespace.as_str().as_bytes(),
-        bucket.as_bytes(),
-        key.as_bytes(),
-    );
+    let at = (namespace.as_str().as_bytes(), bucket.as_bytes(), key.as_bytes());
     Ok(index.get(at)?.map(|found| {
         let (version, len_bytes, inline) = found.value();
         Stored {
@@ -204,19 +181,13 @@ fn find(
     }))
 }
 
-fn large_value(
-    values: &impl ReadableTable<u64, &'static [u8]>,
-    version: u64,
-) -> Result<Bytes, Fault> {
+fn large_value(values: &impl ReadableTable<u64, &'static [u8]>, version: u64) -> Result<Bytes, Fault> {
     let found = values.get(version)?;
     let found = found.ok_or(Fault::Damaged("a value is missing"))?;
     Ok(Bytes::copy_from_slice(found.value()))
 }
 
-fn usage(
-    table: &impl ReadableTable<&'static [u8], (u64, u64)>,
-    namespace: &Namespace,
-) -> Result<Usage, Fault> {
+fn usage(table: &impl ReadableTable<&'static [u8], (u64, u64)>, namespace: &Namespace) -> Result<Usage, Fault> {
     let found = table.get(namespace.as_str().as_bytes())?;
     Ok(found.map_or(Usage::default(), |row| {
         let (keys, bytes) = row.value();

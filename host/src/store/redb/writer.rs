@@ -14,6 +14,7 @@
 //! reading the whole file, so the writer rests after it, for a multiple of what it took, and answers what comes
 //! meanwhile with the failure it knows.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -125,8 +126,9 @@ impl Writer {
         while let Some(message) = self.wait() {
             let (group, check) = self.gather(message);
             if check {
-                self.check();
+                self.shared.alarmed.store(false, Ordering::Relaxed);
             }
+            self.revive(check);
             let len = group.len();
             let started = Instant::now();
             self.write(group);
@@ -176,13 +178,8 @@ impl Writer {
                 return self.queue.recv().ok();
             }
             let now = Instant::now();
-            let rest = self
-                .rest
-                .as_ref()
-                .map(|rest| rest.until - now.min(rest.until));
-            let pause = rest
-                .unwrap_or_default()
-                .max(Duration::from_millis(REOPEN_MS));
+            let rest = self.rest.as_ref().map(|rest| rest.until - now.min(rest.until));
+            let pause = rest.unwrap_or_default().max(Duration::from_millis(REOPEN_MS));
             match self.queue.recv_timeout(pause) {
                 Ok(message) => return Some(message),
                 Err(RecvTimeoutError::Disconnected) => return None,
@@ -193,17 +190,23 @@ impl Writer {
         }
     }
 
-    /// Opens the database again if it has stopped working.
-    fn check(&mut self) {
-        self.shared.alarmed.store(false, Ordering::Relaxed);
-        let failed = {
-            let slot = self.shared.slot();
-            let Slot::Open(db) = &*slot else { return };
-            begin(db).and_then(|txn| Ok(txn.abort()?)).err()
+    /// Opens the database again if it is missing or, where `check` asks to see, has stopped working.
+    fn revive(&mut self, check: bool) {
+        let error = match &*self.shared.slot() {
+            Slot::Open(db) if check => {
+                // Panics when an earlier panic has poisoned a lock inside.
+                let probe = AssertUnwindSafe(|| begin(db).and_then(|txn| Ok(txn.abort()?)));
+                match catch_unwind(probe) {
+                    Ok(Ok(())) => return,
+                    Ok(Err(fault)) => Some(fault.at("read", &self.shared.path)),
+                    Err(panic) => Some(self.panicked(&*panic)),
+                }
+            }
+            Slot::Open(_) | Slot::Closed => return,
+            Slot::Recovering(_) if self.resting().is_some() => return,
+            Slot::Recovering(_) => None,
         };
-        if let Some(fault) = failed {
-            self.reopen(Some(fault.at("read", &self.shared.path)));
-        }
+        self.reopen(error);
     }
 
     /// Applies a group and answers every batch in it.
@@ -218,7 +221,7 @@ impl Writer {
         }
         let answers = match self.resting() {
             Some(error) => Err(error),
-            None => self.attempt_twice(&group),
+            None => self.attempt(&group).map_err(|failure| self.settle(failure)),
         };
         match answers {
             Ok(answers) => {
@@ -245,21 +248,6 @@ impl Writer {
         (Instant::now() < rest.until).then(|| rest.error.clone())
     }
 
-    fn attempt_twice(&mut self, group: &[Job]) -> Result<Answers, Error> {
-        match self.attempt(group) {
-            Ok(answers) => Ok(answers),
-            // A read failed since the last commit, or the database was lost before: this group is not to blame, and
-            // nothing of it has been written.
-            Err(Failure::Before(error @ Error::Unavailable { .. })) => {
-                if !self.reopen(Some(error.clone())) {
-                    return Err(error);
-                }
-                self.attempt(group).map_err(|failure| self.settle(failure))
-            }
-            Err(failure) => Err(self.settle(failure)),
-        }
-    }
-
     /// Opens the database again, finds out what became of the group, and rests.
     fn settle(&mut self, failure: Failure) -> Error {
         let started = Instant::now();
@@ -270,10 +258,7 @@ impl Writer {
         match failure {
             Failure::Commit { sequence, .. } if !reopened || self.sequence >= sequence => {
                 // Either it is there, but the disk has not confirmed it, or there is no way to tell.
-                Error::Unsettled {
-                    path: self.shared.path.clone(),
-                    source: error.into_cause(),
-                }
+                Error::Unsettled { path: self.shared.path.clone(), source: error.into_cause() }
             }
             Failure::Before(_) | Failure::Commit { .. } => error,
         }
@@ -285,10 +270,7 @@ impl Writer {
             until: Instant::now() + rest,
             error: match error {
                 Error::Full { .. } => error,
-                error => Error::Unavailable {
-                    path: self.shared.path.clone(),
-                    source: error.into_cause(),
-                },
+                error => Error::Unavailable { path: self.shared.path.clone(), source: error.into_cause() },
             },
         });
     }
@@ -297,16 +279,12 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let before = self.sequence;
         // Should redb panic, the transaction is gone, but how far it got is not known.
-        catch_unwind(AssertUnwindSafe(|| self.apply(&shared, group))).unwrap_or_else(|panic| {
-            Err(Failure::Commit {
-                error: Error::Io {
-                    action: "write",
-                    path: shared.path.clone(),
-                    source: panic_cause(&*panic),
-                },
-                sequence: before + 1,
-            })
-        })
+        catch_unwind(AssertUnwindSafe(|| self.apply(&shared, group)))
+            .unwrap_or_else(|panic| Err(Failure::Commit { error: self.panicked(&*panic), sequence: before + 1 }))
+    }
+
+    fn panicked(&self, panic: &(dyn Any + Send)) -> Error {
+        Error::Io { action: "write", path: self.shared.path.clone(), source: panic_cause(panic) }
     }
 
     fn apply(&mut self, shared: &Shared, group: &[Job]) -> Result<Answers, Failure> {
@@ -315,18 +293,14 @@ impl Writer {
         let started = Instant::now();
         let failed = |fault: Fault| fault.at("write", &shared.path);
         let txn = begin(db).map_err(|fault| Failure::Before(failed(fault)))?;
-        let (answers, sequence) =
-            fill(&txn, group, self.sequence).map_err(|fault| Failure::Before(failed(fault)))?;
+        let (answers, sequence) = fill(&txn, group, self.sequence).map_err(|fault| Failure::Before(failed(fault)))?;
         // Only refusals and checks: no reason to wait for the disk.
         if sequence == self.sequence {
             let aborted = txn.abort();
             aborted.map_err(|error| Failure::Before(failed(error.into())))?;
             return Ok(answers);
         }
-        txn.commit().map_err(|error| Failure::Commit {
-            error: failed(error.into()),
-            sequence,
-        })?;
+        txn.commit().map_err(|error| Failure::Commit { error: failed(error.into()), sequence })?;
         self.sequence = sequence;
         shared.counters.committed(started.elapsed());
         Ok(answers)

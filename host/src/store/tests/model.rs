@@ -11,11 +11,7 @@ use crate::store::{Action, Effect, Entry, Expected, Op, Quota, Usage, Version};
 
 const NAMESPACES: [&str; 2] = ["n", "m"];
 const BUCKETS: [&str; 2] = ["", "b"];
-const QUOTA: Quota = Quota {
-    keys_max: 6,
-    bytes_max: 4000,
-    value_bytes_max: 3000,
-};
+const QUOTA: Quota = Quota { keys_max: 6, bytes_max: 4000, value_bytes_max: 3000 };
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -92,22 +88,13 @@ impl Model {
                     Action::Expect(Expected::Version(version.unwrap_or(Version(u64::MAX))))
                 }
             };
-            Op {
-                bucket: BUCKETS[*bucket].into(),
-                key: key.clone(),
-                action,
-            }
+            Op { bucket: BUCKETS[*bucket].into(), key: key.clone(), action }
         };
         batch.iter().map(op).collect()
     }
 
     /// Does what the store should have done; `Err` names the error it should have answered.
-    fn apply(
-        &mut self,
-        namespace: usize,
-        ops: &[Op],
-        effects: &[Effect],
-    ) -> Result<(), &'static str> {
+    fn apply(&mut self, namespace: usize, ops: &[Op], effects: &[Effect]) -> Result<(), &'static str> {
         let before = self.usage(namespace);
         // What the batch writes gets versions we learn from the effects; while it may still fail there are none.
         let mut effects = effects.iter();
@@ -189,12 +176,8 @@ impl Model {
                 let keys: Vec<_> = held.clone().map(|(place, _)| place.2.clone()).collect();
                 assert_eq!(list(store, namespace, bucket, 2), keys);
                 let found = store.get_many(&space(namespace), bucket, &keys).unwrap();
-                let held = held.map(|(_, (value, version))| {
-                    Some(Entry {
-                        value: value.clone().into(),
-                        version: *version,
-                    })
-                });
+                let held =
+                    held.map(|(_, (value, version))| Some(Entry { value: value.clone().into(), version: *version }));
                 assert_eq!(found, held.collect::<Vec<_>>());
             }
         }
@@ -212,14 +195,8 @@ fn name(error: &Error) -> &'static str {
     }
 }
 
-fn check(
-    steps: Vec<Step>,
-    mut store: Arc<dyn Store>,
-    reopen: impl Fn(Arc<dyn Store>) -> Arc<dyn Store>,
-) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+fn check(steps: Vec<Step>, mut store: Arc<dyn Store>, reopen: impl Fn(Arc<dyn Store>) -> Arc<dyn Store>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut model = Model::default();
     for step in steps {
         match step {

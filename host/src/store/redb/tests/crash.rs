@@ -23,10 +23,7 @@ fn crash_child() {
         return;
     };
     let round: usize = std::env::var(ROUND_VARIABLE).unwrap().parse().unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(async {
         let store = Arc::new(RedbStore::open(&config(Path::new(&dir))).unwrap());
         let tasks: Vec<_> = (0..WRITERS)
@@ -35,10 +32,8 @@ fn crash_child() {
                 tokio::spawn(async move {
                     for i in (writer..WRITES).step_by(WRITERS) {
                         let (b, key) = (bucket(), format!("{round}-{i}"));
-                        let batch = vec![
-                            Op::set(&b, key.clone(), vec![7; i % 2000]),
-                            Op::set(&b, format!("{key} twin"), ""),
-                        ];
+                        let batch =
+                            vec![Op::set(&b, key.clone(), vec![7; i % 2000]), Op::set(&b, format!("{key} twin"), "")];
                         apply(&*store, batch).await.unwrap();
                         // In one write, as the parent reads lines. It begins a line, since the test harness may not.
                         let line = format!("\nack {key}\n");
@@ -56,10 +51,7 @@ fn crash_child() {
 fn spawn_child(dir: &Path, round: usize) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--nocapture", "--test-threads=1"])
-        .arg(format!(
-            "{}::crash_child",
-            module_path!().split_once("::").unwrap().1
-        ))
+        .arg(format!("{}::crash_child", module_path!().split_once("::").unwrap().1))
         .env(DIR_VARIABLE, dir)
         .env(ROUND_VARIABLE, round.to_string())
         .stdout(Stdio::piped())
@@ -97,23 +89,14 @@ async fn acknowledged_writes_survive_being_killed() {
             }
         }
         let status = child.wait().unwrap();
-        assert!(
-            !status.success() && acks >= acks_max,
-            "round {round}: {status}, {acks} acks"
-        );
+        assert!(!status.success() && acks >= acks_max, "round {round}: {status}, {acks} acks");
 
         let store = RedbStore::open(&config(dir.path())).unwrap();
-        assert_eq!(
-            store.snapshot().corrected_total,
-            0,
-            "seed {seed}, round {round}"
-        );
+        assert_eq!(store.snapshot().corrected_total, 0, "seed {seed}, round {round}");
         let mut stored = BTreeSet::new();
         let mut after = None;
         loop {
-            let page = store
-                .list_keys(&space("n"), "b", after.as_deref(), 1000)
-                .unwrap();
+            let page = store.list_keys(&space("n"), "b", after.as_deref(), 1000).unwrap();
             stored.extend(page.keys);
             after = page.next;
             if after.is_none() {
@@ -121,20 +104,14 @@ async fn acknowledged_writes_survive_being_killed() {
             }
         }
         for key in &acknowledged {
-            assert!(
-                stored.contains(key),
-                "seed {seed}, round {round}: {key} is lost"
-            );
+            assert!(stored.contains(key), "seed {seed}, round {round}: {key} is lost");
         }
         for key in &stored {
             let twin = match key.strip_suffix(" twin") {
                 Some(key) => key.to_owned(),
                 None => format!("{key} twin"),
             };
-            assert!(
-                stored.contains(&twin),
-                "seed {seed}, round {round}: {key} is half a batch"
-            );
+            assert!(stored.contains(&twin), "seed {seed}, round {round}: {key} is half a batch");
         }
         let unacknowledged = stored.len() / 2 - acknowledged.len();
         println!("round {round}: killed after {acks} acks; {unacknowledged} more were stored");

@@ -67,8 +67,7 @@ impl Disk {
                     }
                 }
                 Change::Write(at, data) => {
-                    let whole: Option<bool> =
-                        [Some(true), Some(false), None][rng.random_range(0..3)];
+                    let whole: Option<bool> = [Some(true), Some(false), None][rng.random_range(0..3)];
                     for (i, sector) in data.chunks(SECTOR).enumerate() {
                         if whole.unwrap_or_else(|| rng.random()) {
                             put(&mut image, *at as usize + i * SECTOR, sector);

@@ -11,13 +11,11 @@ use super::*;
 
 /// Sets a key as soon as that works again.
 async fn set_in_time(store: &RedbStore, key: &str) {
-    until("the store works again", async || {
-        match set(store, key, "v").await {
-            Ok(()) => true,
-            Err(error) => {
-                assert!(error.is_retryable(), "{error:?}");
-                false
-            }
+    until("the store works again", async || match set(store, key, "v").await {
+        Ok(()) => true,
+        Err(error) => {
+            assert!(error.is_retryable(), "{error:?}");
+            false
         }
     })
     .await;
@@ -28,18 +26,12 @@ async fn a_full_disk_fails_writes_and_nothing_else() {
     let disk = Disk::default();
     let store = open_on(&disk, &Config::default()).unwrap();
     set(&store, "before", "v").await.unwrap();
-    let full = Faults {
-        full: true,
-        ..Faults::default()
-    };
+    let full = Faults { full: true, ..Faults::default() };
     for round in 0..3 {
         disk.set(full);
         for _ in 0..3 {
             let error = set(&store, "during", vec![7; 100_000]).await.unwrap_err();
-            assert!(
-                matches!(error, Error::Full { .. }),
-                "round {round}: {error:?}"
-            );
+            assert!(matches!(error, Error::Full { .. }), "round {round}: {error:?}");
             assert!(error.is_retryable());
             assert!(holds(&store, "before"));
             assert!(!holds(&store, "during"));
@@ -49,10 +41,7 @@ async fn a_full_disk_fails_writes_and_nothing_else() {
     }
     let snapshot = store.snapshot();
     assert_eq!((snapshot.usage.keys, snapshot.state), (4, State::Open));
-    assert!(
-        snapshot.failed_total >= 9 && snapshot.reopened_total >= 3,
-        "{snapshot:?}"
-    );
+    assert!(snapshot.failed_total >= 9 && snapshot.reopened_total >= 3, "{snapshot:?}");
     drop(store);
     assert_eq!(usage(&open_on(&disk, &Config::default()).unwrap()).0, 4);
 }
@@ -60,26 +49,17 @@ async fn a_full_disk_fails_writes_and_nothing_else() {
 #[tokio::test]
 async fn a_failed_read_brings_the_database_back() {
     let disk = Disk::default();
-    let config = Config {
-        cache_bytes_max: 1 << 20,
-        ..Config::default()
-    };
+    let config = Config { cache_bytes_max: 1 << 20, ..Config::default() };
     let store = open_on(&disk, &config).unwrap();
     for i in 0..4 {
         // More than the cache holds.
         set(&store, &i.to_string(), vec![7; 1 << 20]).await.unwrap();
     }
     let get = |i: i32| store.get(&space("n"), "b", &i.to_string());
-    disk.set(Faults {
-        reads_fail: true,
-        ..Faults::default()
-    });
+    disk.set(Faults { reads_fail: true, ..Faults::default() });
     assert!((0..4).any(|i| get(i).is_err()));
     // Reads and writes fail meanwhile, and say that it will pass.
-    until("the database is given up", async || {
-        store.snapshot().state == State::Recovering
-    })
-    .await;
+    until("the database is given up", async || store.snapshot().state == State::Recovering).await;
     let error = get(0).unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
     let error = set(&store, "0", "").await.unwrap_err();
@@ -96,10 +76,7 @@ async fn a_failed_read_brings_the_database_back() {
 async fn a_failed_flush_leaves_the_outcome_open() {
     let disk = Disk::default();
     let store = open_on(&disk, &Config::default()).unwrap();
-    disk.set(Faults {
-        flushes_fail: true,
-        ..Faults::default()
-    });
+    disk.set(Faults { flushes_fail: true, ..Faults::default() });
     let error = set(&store, "k", "v").await.unwrap_err();
     assert!(matches!(error, Error::Unsettled { .. }), "{error:?}");
     assert!(!error.is_retryable());
@@ -150,22 +127,13 @@ async fn write_until_it_breaks(store: Arc<RedbStore>, keys: usize) -> BTreeMap<S
 fn verify(store: &RedbStore, expected: &BTreeMap<String, Vec<i64>>, seed: u64) {
     let number = |key: &str| -> i64 {
         let entry = store.get(&space("n"), "b", key).unwrap();
-        entry.map_or(0, |entry| {
-            str::from_utf8(&entry.value).unwrap().parse().unwrap()
-        })
+        entry.map_or(0, |entry| str::from_utf8(&entry.value).unwrap().parse().unwrap())
     };
     let mut keys = 0;
     for (key, possible) in expected {
         let found = number(key);
-        assert!(
-            possible.contains(&found),
-            "seed {seed}: {key} is {found}, not in {possible:?}"
-        );
-        assert_eq!(
-            number(&format!("{key} twin")),
-            found,
-            "seed {seed}: a torn batch"
-        );
+        assert!(possible.contains(&found), "seed {seed}: {key} is {found}, not in {possible:?}");
+        assert_eq!(number(&format!("{key} twin")), found, "seed {seed}: a torn batch");
         keys += if found > 0 { 2 + found as u64 } else { 0 };
     }
     assert_eq!(usage(store).0, keys, "seed {seed}");
@@ -176,10 +144,7 @@ fn doomed(rng: &mut StdRng, len: u64) -> (Disk, Arc<RedbStore>) {
     let disk = Disk::default();
     let store = Arc::new(open_on(&disk, &Config::default()).unwrap());
     let from = disk.operations() + rng.random_range(1..400);
-    disk.set(Faults {
-        dead: (from, from.saturating_add(len)),
-        ..Faults::default()
-    });
+    disk.set(Faults { dead: (from, from.saturating_add(len)), ..Faults::default() });
     (disk, store)
 }
 
@@ -217,10 +182,7 @@ async fn what_was_said_not_to_be_applied_is_not() {
 #[tokio::test]
 async fn a_full_file_system() {
     let dir = tempfile::tempdir().unwrap();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=8m", "hostel-test"])
-        .arg(dir.path())
-        .output();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "hostel-test"]).arg(dir.path()).output();
     if !mounted.is_ok_and(|output| output.status.success()) {
         println!("skipped: mounting a small tmpfs needs root");
         return;
@@ -246,10 +208,7 @@ async fn a_full_file_system() {
     };
     assert!(matches!(error, Error::Full { .. }), "{error:?}");
     let text = error.to_string();
-    assert!(
-        text.contains("no space left") && text.contains("kv.redb"),
-        "{text}"
-    );
+    assert!(text.contains("no space left") && text.contains("kv.redb"), "{text}");
     for _ in 0..5 {
         set(&store, "more", vec![7; 1 << 20]).await.unwrap_err();
         assert_eq!(usage(&store).0, written, "reads go on");

@@ -14,22 +14,13 @@ fn print_latencies(what: &str, took: Duration, mut latencies: Vec<Duration>) {
     latencies.sort_unstable();
     let at = |part: f64| latencies[((latencies.len() - 1) as f64 * part) as usize];
     let per_second = latencies.len() as f64 / took.as_secs_f64();
-    println!(
-        "{what}: {per_second:.0}/s, p50 {:?}, p99 {:?}, max {:?}",
-        at(0.5),
-        at(0.99),
-        at(1.0)
-    );
+    println!("{what}: {per_second:.0}/s, p50 {:?}, p99 {:?}, max {:?}", at(0.5), at(0.99), at(1.0));
 }
 
 #[ignore = "measures"]
 #[test]
 fn measure() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_time()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
     runtime.block_on(async {
         let dir = directory();
         let store = Arc::new(RedbStore::open(&config(dir.path())).unwrap());
@@ -55,11 +46,7 @@ fn measure() {
             for task in tasks {
                 latencies.extend(task.await.unwrap());
             }
-            print_latencies(
-                &format!("set, {writers} writers"),
-                started.elapsed(),
-                latencies,
-            );
+            print_latencies(&format!("set, {writers} writers"), started.elapsed(), latencies);
             let after = store.snapshot();
             let commits = after.commits_total - before.commits_total;
             println!(
@@ -71,8 +58,7 @@ fn measure() {
 
         for begin in (0..100_000).step_by(500) {
             let b = bucket();
-            let batch =
-                (begin..begin + 500).map(|i| Op::set(&b, format!("bulk{i:06}"), vec![7; 100]));
+            let batch = (begin..begin + 500).map(|i| Op::set(&b, format!("bulk{i:06}"), vec![7; 100]));
             apply(&*store, batch.collect()).await.unwrap();
         }
         let (n, count) = (space("n"), 200_000);

@@ -32,10 +32,7 @@ async fn everything_is_there_after_reopening() {
     store.close().await;
     // Closing gives the directory back, even though the handle is still there.
     let again = RedbStore::open(&config(dir.path())).unwrap();
-    assert_eq!(
-        again.get(&space("n"), "b", "small").unwrap().as_ref(),
-        Some(&before)
-    );
+    assert_eq!(again.get(&space("n"), "b", "small").unwrap().as_ref(), Some(&before));
     let large = again.get(&space("n"), "b", "large").unwrap().unwrap();
     assert_eq!(large.value, vec![7; 5000]);
     assert!(!holds(&again, "gone"));
@@ -78,14 +75,8 @@ fn one_process_at_a_time() {
     let error = refusal(dir.path());
     assert!(matches!(error, Error::InUse { .. }));
     let text = error.to_string();
-    assert!(
-        text.contains("another hostel uses the data directory"),
-        "{text}"
-    );
-    assert!(
-        text.contains(&format!("pid {}", std::process::id())),
-        "{text}"
-    );
+    assert!(text.contains("another hostel uses the data directory"), "{text}");
+    assert!(text.contains(&format!("pid {}", std::process::id())), "{text}");
     drop(first);
     RedbStore::open(&config(dir.path())).unwrap();
 }
@@ -105,27 +96,14 @@ fn a_newer_format_is_refused_with_advice_and_left_alone() {
     let change = |format: u64| {
         let db = Database::open(data_file(dir.path())).unwrap();
         let txn = db.begin_write().unwrap();
-        txn.open_table(META)
-            .unwrap()
-            .insert("format", format)
-            .unwrap();
+        txn.open_table(META).unwrap().insert("format", format).unwrap();
         txn.commit().unwrap();
     };
     change(2);
     let error = refusal(dir.path());
-    assert!(matches!(
-        error,
-        Error::NewerFormat {
-            found: 2,
-            known: 1,
-            ..
-        }
-    ));
+    assert!(matches!(error, Error::NewerFormat { found: 2, known: 1, .. }));
     let text = error.to_string();
-    assert!(
-        text.contains("kv.redb") && text.contains("restore a backup"),
-        "{text}"
-    );
+    assert!(text.contains("kv.redb") && text.contains("restore a backup"), "{text}");
     change(1);
     RedbStore::open(&config(dir.path())).unwrap();
 }
@@ -142,8 +120,7 @@ fn files_that_are_not_ours_are_refused_and_left_alone() {
     std::fs::remove_file(&path).unwrap();
     let db = Database::create(&path).unwrap();
     let txn = db.begin_write().unwrap();
-    txn.open_table(TableDefinition::<u64, u64>::new("theirs"))
-        .unwrap();
+    txn.open_table(TableDefinition::<u64, u64>::new("theirs")).unwrap();
     txn.commit().unwrap();
     drop(db);
     let error = refusal(dir.path());
@@ -164,22 +141,16 @@ async fn damage_is_an_error() {
     let whole = std::fs::read(&path).unwrap();
     let mut refused = 0;
     let cuts = [1, 100, 512, 4096, 5000, whole.len() / 2, whole.len() - 1];
-    let damage = cuts
-        .map(|len| whole[..len].to_vec())
-        .into_iter()
-        .chain((0..24).map(|page| {
-            let mut damaged = whole.clone();
-            damaged[page * 4096..][..4096].fill(0xA5);
-            damaged
-        }));
+    let damage = cuts.map(|len| whole[..len].to_vec()).into_iter().chain((0..24).map(|page| {
+        let mut damaged = whole.clone();
+        damaged[page * 4096..][..4096].fill(0xA5);
+        damaged
+    }));
     for damaged in damage {
         std::fs::write(&path, damaged).unwrap();
         match RedbStore::open(&config(dir.path())) {
             Err(error) => {
-                assert!(
-                    matches!(error, Error::Corrupt { .. } | Error::Io { .. }),
-                    "{error:?}"
-                );
+                assert!(matches!(error, Error::Corrupt { .. } | Error::Io { .. }), "{error:?}");
                 refused += 1;
             }
             Ok(store) => {
@@ -244,10 +215,7 @@ fn a_directory_that_cannot_be_made_or_read_is_named() {
         } else {
             let error = refusal(&locked);
             assert!(matches!(error, Error::Permission { .. }), "{error:?}");
-            assert!(
-                error.to_string().contains("no permission to open"),
-                "{error}"
-            );
+            assert!(error.to_string().contains("no permission to open"), "{error}");
         }
         permit(0o700);
     }
@@ -271,18 +239,12 @@ async fn large_values_leave_nothing_behind() {
         Op::delete(&b, "brief"),
     ];
     apply(&store, brief).await.unwrap();
-    let refused = vec![
-        Op::set(&b, "refused", vec![9; 2000]),
-        Op::increment(&b, "kept", 1),
-    ];
+    let refused = vec![Op::set(&b, "refused", vec![9; 2000]), Op::increment(&b, "kept", 1)];
     apply(&store, refused).await.unwrap_err();
     drop(store);
     let db = Database::open(data_file(dir.path())).unwrap();
     let values = db.begin_read().unwrap().open_table(VALUES).unwrap();
-    let lens = values
-        .iter()
-        .unwrap()
-        .map(|row| row.unwrap().1.value().len());
+    let lens = values.iter().unwrap().map(|row| row.unwrap().1.value().len());
     assert_eq!(lens.collect::<Vec<_>>(), [2000, 3000]);
 }
 
@@ -309,14 +271,7 @@ async fn usage_is_counted_anew_after_an_unclean_end() {
     assert_eq!(usage(&store), (1, 6));
     let snapshot = store.snapshot();
     assert_eq!((snapshot.corrected_total, snapshot.namespaces), (2, 1));
-    store
-        .apply(
-            &space("n"),
-            vec![Op::delete(&bucket(), "k")],
-            Quota::default(),
-        )
-        .await
-        .unwrap();
+    store.apply(&space("n"), vec![Op::delete(&bucket(), "k")], Quota::default()).await.unwrap();
     assert_eq!(usage(&store), (0, 0));
     assert_eq!(store.snapshot().state, State::Open);
 }

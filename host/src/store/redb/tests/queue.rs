@@ -3,13 +3,7 @@
 use super::disk::{Disk, Faults};
 use super::*;
 
-const HANG: Faults = Faults {
-    full: false,
-    reads_fail: false,
-    flushes_fail: false,
-    flushes_hang: true,
-    dead: (0, 0),
-};
+const HANG: Faults = Faults { full: false, reads_fail: false, flushes_fail: false, flushes_hang: true, dead: (0, 0) };
 
 type Task = tokio::task::JoinHandle<Result<(), Error>>;
 
@@ -32,9 +26,7 @@ async fn hanging(config: &Config) -> (Disk, Arc<RedbStore>, Task) {
 #[tokio::test]
 async fn what_queues_during_a_commit_shares_the_next() {
     let (disk, store, first) = hanging(&config(Path::new(""))).await;
-    let tasks: Vec<_> = (0..200)
-        .map(|i| spawn_set(&store, &i.to_string(), vec![]))
-        .collect();
+    let tasks: Vec<_> = (0..200).map(|i| spawn_set(&store, &i.to_string(), vec![])).collect();
     until("all queued", async || store.snapshot().queue_len == 201).await;
     // Nobody is told anything, and nobody sees anything, before it is on disk; reads go on.
     assert!(!first.is_finished());
@@ -51,14 +43,9 @@ async fn what_queues_during_a_commit_shares_the_next() {
 
 #[tokio::test]
 async fn a_group_has_a_bound() {
-    let config = Config {
-        group_len_max: 50,
-        ..config(Path::new(""))
-    };
+    let config = Config { group_len_max: 50, ..config(Path::new("")) };
     let (disk, store, first) = hanging(&config).await;
-    let tasks: Vec<_> = (0..200)
-        .map(|i| spawn_set(&store, &i.to_string(), vec![]))
-        .collect();
+    let tasks: Vec<_> = (0..200).map(|i| spawn_set(&store, &i.to_string(), vec![])).collect();
     until("all queued", async || store.snapshot().queue_len == 201).await;
     disk.set(Faults::default());
     first.await.unwrap().unwrap();
@@ -77,10 +64,7 @@ async fn a_batch_fails_alone() {
     let bad = {
         let store = Arc::clone(&store);
         // Sees what the batch before it in the same group did.
-        let batch = vec![
-            Op::set(&bucket(), "bad", "1"),
-            Op::increment(&bucket(), "a", 1),
-        ];
+        let batch = vec![Op::set(&bucket(), "bad", "1"), Op::increment(&bucket(), "a", 1)];
         tokio::spawn(async move { apply(&*store, batch).await })
     };
     until("queued", async || store.snapshot().queue_len == 3).await;
@@ -95,27 +79,15 @@ async fn a_batch_fails_alone() {
     assert!(matches!(error, Error::NotANumber { op: 1 }), "{error:?}");
     assert!(holds(&store, "a") && holds(&store, "b") && !holds(&store, "bad"));
     let snapshot = store.snapshot();
-    assert_eq!(
-        (
-            snapshot.applied_total,
-            snapshot.refused_total,
-            snapshot.commits_total
-        ),
-        (3, 1, 2)
-    );
+    assert_eq!((snapshot.applied_total, snapshot.refused_total, snapshot.commits_total), (3, 1, 2));
     assert_eq!(usage(&*store), (3, 6 + 2 + 2));
 }
 
 #[tokio::test]
 async fn a_full_queue_makes_writers_wait() {
-    let config = Config {
-        queue_len_max: 3,
-        ..config(Path::new(""))
-    };
+    let config = Config { queue_len_max: 3, ..config(Path::new("")) };
     let (disk, store, first) = hanging(&config).await;
-    let tasks: Vec<_> = (0..10)
-        .map(|i| spawn_set(&store, &i.to_string(), vec![]))
-        .collect();
+    let tasks: Vec<_> = (0..10).map(|i| spawn_set(&store, &i.to_string(), vec![])).collect();
     until("the queue fills", async || store.snapshot().queue_len == 3).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(store.snapshot().queue_len, 3);
@@ -130,20 +102,11 @@ async fn a_full_queue_makes_writers_wait() {
 
 #[tokio::test]
 async fn the_queue_has_a_bound_in_bytes() {
-    let config = Config {
-        queue_bytes_max: 32 << 20,
-        ..config(Path::new(""))
-    };
+    let config = Config { queue_bytes_max: 32 << 20, ..config(Path::new("")) };
     let (disk, store, first) = hanging(&config).await;
     let half = || vec![7; 15 << 20];
-    let large = [
-        spawn_set(&store, "1", half()),
-        spawn_set(&store, "2", half()),
-    ];
-    until("the queue fills", async || {
-        store.queue_units.available_permits() < 3000
-    })
-    .await;
+    let large = [spawn_set(&store, "1", half()), spawn_set(&store, "2", half())];
+    until("the queue fills", async || store.queue_units.available_permits() < 3000).await;
     let third = spawn_set(&store, "3", half());
     let small = spawn_set(&store, "small", vec![]);
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -174,24 +137,16 @@ async fn a_caller_that_leaves_the_queue_is_not_served() {
 
 #[tokio::test]
 async fn closing_answers_everyone() {
-    let config = Config {
-        queue_len_max: 3,
-        ..config(Path::new(""))
-    };
+    let config = Config { queue_len_max: 3, ..config(Path::new("")) };
     let (disk, store, first) = hanging(&config).await;
-    let tasks: Vec<_> = (0..6)
-        .map(|i| spawn_set(&store, &i.to_string(), vec![]))
-        .collect();
+    let tasks: Vec<_> = (0..6).map(|i| spawn_set(&store, &i.to_string(), vec![])).collect();
     until("the queue fills", async || store.snapshot().queue_len == 3).await;
     let closing = {
         let store = Arc::clone(&store);
         tokio::spawn(async move { store.close().await })
     };
     // Those that had not been let in are sent away at once, those inside are served.
-    until("turned away", async || {
-        tasks.iter().filter(|task| task.is_finished()).count() == 4
-    })
-    .await;
+    until("turned away", async || tasks.iter().filter(|task| task.is_finished()).count() == 4).await;
     assert!(!closing.is_finished());
     assert_eq!(store.snapshot().state, State::Open);
     disk.set(Faults::default());
