@@ -2,6 +2,7 @@
 
 pub mod calls;
 pub mod config;
+mod drained;
 pub mod egress;
 pub mod keyvalue;
 pub mod logging;

@@ -97,10 +97,7 @@ pub struct Invalid {
 impl Invalid {
     /// An error about `key`.
     pub fn new(key: &'static str, reason: impl Into<String>) -> Self {
-        Self {
-            key,
-            reason: reason.into(),
-        }
+        Self { key, reason: reason.into() }
     }
 }
 
@@ -114,10 +111,7 @@ pub fn in_range(key: &'static str, value: u64, range: RangeInclusive<u64>) -> Re
         return Ok(());
     }
     let (least, most) = range.into_inner();
-    Err(Invalid::new(
-        key,
-        format!("must be from {least} to {most}, and is {value}"),
-    ))
+    Err(Invalid::new(key, format!("must be from {least} to {most}, and is {value}")))
 }
 
 /// Reads a whole TOML text into `T`.
@@ -135,18 +129,13 @@ pub fn load<T: DeserializeOwned>(text: &str, origin: &str) -> Result<T, Error> {
 ///
 /// When it cannot be read, is no UTF-8, or has more than 1 MiB.
 pub fn read(path: &Path) -> Result<Option<String>, Error> {
-    let failed = |source| Error::Read {
-        path: path.display().to_string(),
-        source,
-    };
+    let failed = |source| Error::Read { path: path.display().to_string(), source };
     let file = match std::fs::File::open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(failed)?,
     };
     let mut text = String::new();
-    file.take(FILE_BYTES_MAX + 1)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
     if text.len() as u64 > FILE_BYTES_MAX {
         return Err(failed(std::io::Error::other("it has more than 1 MiB")));
     }
@@ -163,9 +152,7 @@ pub struct DataSettings {
 
 impl Default for DataSettings {
     fn default() -> Self {
-        Self {
-            dir: PathBuf::from("data"),
-        }
+        Self { dir: PathBuf::from("data") }
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! Nothing outside of this module and of `capability` names wasmtime.
 
+mod answer;
 mod blueprint;
 mod cache;
 mod capability;
@@ -166,14 +167,14 @@ impl Engine {
                 wasmtime,
                 runtime,
                 threads,
-                instances: Arc::new(Semaphore::new(settings.instances_max as usize)),
+                instances: Arc::new(Semaphore::new(settings.instances_max)),
                 long_runs: Arc::new(Semaphore::new(threads.saturating_sub(1).max(1))),
                 pools: Mutex::default(),
             }),
             linker: Arc::new(linker),
             capabilities: capabilities.into(),
             cache: cache.map(Arc::new),
-            compiles: Arc::new(Semaphore::new(settings.compile_threads.max(1).into())),
+            compiles: Arc::new(Semaphore::new(settings.compile_threads.max(1))),
             _ticker: Arc::new(ticker),
         })
     }
@@ -213,10 +214,7 @@ impl Engine {
         log: GuestLog,
         metrics: Arc<ServiceMetrics>,
     ) -> Result<Pool, Error> {
-        let pre = self
-            .linker
-            .instantiate_pre(&compiled.0)
-            .map_err(|error| Error::Link(format!("{error:#}")))?;
+        let pre = self.linker.instantiate_pre(&compiled.0).map_err(|error| Error::Link(format!("{error:#}")))?;
         let blueprint = Blueprint::new(
             pre,
             Arc::new(guest),
@@ -266,4 +264,7 @@ pub fn provides(import: &str) -> bool {
 }
 
 /// The version of the engine, for `--version`.
-pub const ENGINE_VERSION: &str = match option_env!("HOSTEL_WASMTIME_VERSION") { Some(v) => v, None => "?" };
+pub const ENGINE_VERSION: &str = match option_env!("HOSTEL_WASMTIME_VERSION") {
+    Some(v) => v,
+    None => "?",
+};

@@ -10,13 +10,15 @@ mod loader;
 pub mod manifest;
 mod routes;
 mod settings;
+mod source;
 mod status;
 mod table;
 mod watch;
 
-pub use deployed::{Deployed, Entered, Error, Platform, Source};
+pub use deployed::{Deployed, Entered, Platform};
 pub use directory::{Found, scan};
 pub use loader::Loader;
 pub use settings::{ServiceSettings, Services, Settings};
+pub use source::{Error, Source};
 pub use status::{ModuleState, ModuleStatus, Status};
 pub use table::{Deployments, Routed, Table};

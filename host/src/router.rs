@@ -66,11 +66,15 @@ async fn dispatch(entered: Entered, mut request: Request, context: CallContext) 
     let deployed = entered.deployed();
     let limits = &deployed.manifest().limits;
     if context.depth >= limits.depth_max {
-        let message = format!("calls are nested {} deep, and `{}` allows {}", context.depth + 1, deployed.service(), limits.depth_max);
+        let message = format!(
+            "calls are nested {} deep, and `{}` allows {}",
+            context.depth + 1,
+            deployed.service(),
+            limits.depth_max
+        );
         return Err(CallError::new(ErrorKind::TooDeep, Side::Caller, message));
     }
-    let size: usize =
-        request.headers().iter().map(|(name, value)| name.as_str().len() + value.as_bytes().len()).sum();
+    let size: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.as_bytes().len()).sum();
     if size > limits.headers_bytes_max {
         let message = format!("the headers are larger than {} bytes", limits.headers_bytes_max);
         return Err(CallError::new(ErrorKind::HeadersTooLarge, Side::Caller, message));
@@ -86,7 +90,8 @@ fn write_context(request: &mut Request, context: &CallContext) -> Result<(), Cal
     let headers = request.headers_mut();
     let ascii = |bytes: &[u8]| {
         HeaderValue::from_bytes(bytes).map_err(|error| {
-            CallError::new(ErrorKind::Internal, Side::Host, "the call's context does not fit a header").with_source(error)
+            CallError::new(ErrorKind::Internal, Side::Host, "the call's context does not fit a header")
+                .with_source(error)
         })
     };
     let timeout = ascii(context.deadline.format_remaining().as_bytes())?;

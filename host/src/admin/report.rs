@@ -140,11 +140,8 @@ impl ModuleReport {
             report.instances_idle = pool.idle;
             report.in_flight = pool.in_flight;
             report.queued = pool.queued;
-            report.routes = routes
-                .iter()
-                .filter(|(service, _)| *service == report.name)
-                .map(|(_, route)| route.clone())
-                .collect();
+            report.routes =
+                routes.iter().filter(|(service, _)| *service == report.name).map(|(_, route)| route.clone()).collect();
             report.grpc_services = inspection.services.iter().map(|service| service.name.clone()).collect();
         }
         report

@@ -179,10 +179,9 @@ async fn open_store(data_dir: &Path) -> Result<Arc<dyn Store>, Error> {
     let config = store::Config { dir: data_dir.to_owned(), ..store::Config::default() };
     // After an unclean end, opening reads the whole file.
     let opening = tokio::task::spawn_blocking(move || RedbStore::open(&config));
-    let opened = opening.await.map_err(|error| Error::System {
-        what: "cannot open the store",
-        source: io::Error::other(error),
-    })?;
+    let opened = opening
+        .await
+        .map_err(|error| Error::System { what: "cannot open the store", source: io::Error::other(error) })?;
     Ok(Arc::new(opened?))
 }
 

@@ -90,10 +90,7 @@ impl http_body::Body for Body {
     type Data = Bytes;
     type Error = CallError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
         match &mut self.0 {
             Kind::Done => Poll::Ready(None),
             Kind::Stream(stream) => stream.as_mut().poll_frame(cx),
@@ -161,10 +158,7 @@ where
     type Data = B::Data;
     type Error = B::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         // A reader that knows the length may never ask for the end, so the last frame counts as the end too.
         let over = match &polled {

@@ -120,6 +120,7 @@ pub struct CallError {
     side: Side,
     retryable: bool,
     retry_after: Option<Duration>,
+    allowed: Option<String>,
     message: Cow<'static, str>,
     source: Option<BoxError>,
 }
@@ -127,7 +128,7 @@ pub struct CallError {
 impl CallError {
     /// An error of this kind; `message` says what happened to whom, in words that may be shown to the caller.
     pub fn new(kind: ErrorKind, side: Side, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, side, retryable: false, retry_after: None, message: message.into(), source: None }
+        Self { kind, side, retryable: false, retry_after: None, allowed: None, message: message.into(), source: None }
     }
 
     /// Nobody could take the call. It never reached a guest, so any method may be sent again.
@@ -154,6 +155,18 @@ impl CallError {
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Adds the methods that would have been taken, for the header `Allow`.
+    #[must_use]
+    pub fn with_allowed(mut self, methods: String) -> Self {
+        self.allowed = Some(methods);
+        self
+    }
+
+    /// The methods that would have been taken, where the method was wrong.
+    pub fn allowed(&self) -> Option<&str> {
+        self.allowed.as_deref()
     }
 
     /// What happened.

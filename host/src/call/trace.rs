@@ -9,11 +9,8 @@ use std::fmt;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-/// The name of the header that carries a [`TraceContext`].
-pub const TRACEPARENT: &str = "traceparent";
-
 /// Length in bytes of a version 00 header: `00-{32 hex}-{16 hex}-{2 hex}`.
-pub const TRACEPARENT_LEN: usize = 55;
+pub(super) const TRACEPARENT_LEN: usize = 55;
 
 /// The flag of traces that should be recorded.
 const SAMPLED: u8 = 0b01;
@@ -57,19 +54,12 @@ impl TraceContext {
     pub fn new_root() -> Self {
         let (high, low) = random(|rng| (rng.random::<u64>(), rng.random_range(1..=u64::MAX)));
         let id = (u128::from(high) << 64) | u128::from(low);
-        Self {
-            trace_id: TraceId(id.to_be_bytes()),
-            span_id: new_span_id(),
-            flags: SAMPLED,
-        }
+        Self { trace_id: TraceId(id.to_be_bytes()), span_id: new_span_id(), flags: SAMPLED }
     }
 
     /// The same trace and flags with a new random span id: what goes out with a call made on behalf of this one.
     pub fn child(&self) -> Self {
-        Self {
-            span_id: new_span_id(),
-            ..*self
-        }
+        Self { span_id: new_span_id(), ..*self }
     }
 
     /// Reads the value of a `traceparent` header, or `None` when it is malformed; the specification then wants a
@@ -93,16 +83,8 @@ impl TraceContext {
             return None;
         }
         // Only the sampled flag is sure to mean the same in versions to come.
-        let meaningful = if version == [0] {
-            SAMPLED | RANDOM
-        } else {
-            SAMPLED
-        };
-        Some(Self {
-            trace_id: TraceId(trace_id),
-            span_id: SpanId(span_id),
-            flags: flags & meaningful,
-        })
+        let meaningful = if version == [0] { SAMPLED | RANDOM } else { SAMPLED };
+        Some(Self { trace_id: TraceId(trace_id), span_id: SpanId(span_id), flags: flags & meaningful })
     }
 
     /// The value of a `traceparent` header, in ASCII, version 00.
@@ -144,11 +126,7 @@ impl fmt::Display for TraceContext {
 
 impl fmt::Debug for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "00-{}-{}-{:02x}",
-            self.trace_id, self.span_id, self.flags
-        )
+        write!(f, "00-{}-{}-{:02x}", self.trace_id, self.span_id, self.flags)
     }
 }
 
@@ -252,19 +230,11 @@ mod tests {
     #[test]
     fn a_higher_version_is_read_as_far_as_it_is_known() {
         let tail = &GOOD[2..];
-        for header in [
-            format!("01{tail}"),
-            format!("cc{tail}-"),
-            format!("fe{tail}-what-ever"),
-        ] {
+        for header in [format!("01{tail}"), format!("cc{tail}-"), format!("fe{tail}-what-ever")] {
             let context = TraceContext::parse(header.as_bytes()).unwrap();
             assert_eq!(context.to_traceparent(), GOOD.as_bytes(), "{header}");
         }
-        let flags = TraceContext::parse(
-            GOOD.replace("00-4", "01-4")
-                .replace("-01", "-ff")
-                .as_bytes(),
-        );
+        let flags = TraceContext::parse(GOOD.replace("00-4", "01-4").replace("-01", "-ff").as_bytes());
         assert_eq!(flags.unwrap().flags, SAMPLED);
     }
 

@@ -4,6 +4,7 @@
 //! identity, deadline, trace and depth are the same for all: they come from the inbound call that the guest is working
 //! on, which the host finds by the task that calls, and never from what the guest says.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use wasmtime::component::{Accessor, Linker, Resource};
 use wasmtime_wasi_http::p3::bindings::http::{client, types};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView, p3};
 
+use super::drained::Drained;
 use super::egress::Egress;
 use crate::call::{
     Call, CallContext, CallError, Caller, Deadline, ErrorKind, Request, Response, ServiceName, Side, TraceContext,
@@ -60,9 +62,9 @@ impl Capability for Calls {
     fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
         linker.instance("wasi:http/client@0.3.0")?.func_wrap_concurrent("send", send_standard)?;
         let sender = self.0.clone();
-        linker.instance(LEAN_CLIENT)?.func_wrap_concurrent("call", move |accessor, params| {
-            Box::pin(call_lean(sender.clone(), accessor, params))
-        })
+        linker
+            .instance(LEAN_CLIENT)?
+            .func_wrap_concurrent("call", move |accessor, params| Box::pin(call_lean(sender.clone(), accessor, params)))
     }
 
     fn prepare(&self, _guest: &Guest, state: &mut State) {
@@ -119,11 +121,12 @@ fn with_scheme(mut request: Request, scheme: &'static str) -> Request {
 
 /// `wasi:http/client.send` of WASI 0.3. One store serves many calls, and the stock implementation does not say which
 /// of them asks; this notes it, then lets the stock implementation do its work.
+type Sent = (Result<Resource<p3::Response>, types::ErrorCode>,);
+
 fn send_standard<'a>(
     accessor: &'a Accessor<State>,
     (request,): (Resource<p3::Request>,),
-) -> std::pin::Pin<Box<dyn Future<Output = wasmtime::Result<(Result<Resource<p3::Response>, types::ErrorCode>,)>> + Send + 'a>>
-{
+) -> Pin<Box<dyn Future<Output = wasmtime::Result<Sent>> + Send + 'a>> {
     Box::pin(async move {
         accessor.with(|mut store| {
             let mut store = store.as_context_mut();
@@ -147,6 +150,7 @@ impl Outgoing for Sender {
         call: Option<Arc<Inflight>>,
         request: Request,
     ) -> BoxFuture<'static, Result<Response, CallError>> {
+        let request = request.map(|body| body.map_stream(Drained::new));
         let prepared = prepare(&guest, call.as_deref(), request);
         let (services, egress) = (self.services.clone(), self.egress.clone());
         async move {
@@ -187,7 +191,8 @@ fn prepare(
                 CallError::new(ErrorKind::NotFound, Side::Caller, format!("no service can be called that: {error}"))
             })?;
             if !grants.calls.allows(&service) {
-                let message = format!("`{}` is not granted to call `{service}`; see `calls` in [grants]", guest.service);
+                let message =
+                    format!("`{}` is not granted to call `{service}`; see `calls` in [grants]", guest.service);
                 return Err(CallError::new(ErrorKind::Denied, Side::Caller, message));
             }
             Target::Service(service)

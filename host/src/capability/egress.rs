@@ -23,6 +23,12 @@ const POOL_IDLE_PER_HOST_MAX: usize = 64;
 #[derive(Clone)]
 pub struct Egress(Client<HttpsConnector<HttpConnector>, Body>);
 
+impl Default for Egress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Egress {
     /// A client that trusts the certificates the system trusts.
     pub fn new() -> Self {

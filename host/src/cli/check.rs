@@ -9,7 +9,7 @@ use crate::app::{self, Flags};
 
 /// Check configuration and modules without starting anything
 #[derive(Debug, clap::Args)]
-pub struct CheckArgs {
+pub(super) struct CheckArgs {
     /// Directory of modules [default: modules]
     #[arg(long, value_name = "DIR")]
     modules: Option<String>,
@@ -35,8 +35,8 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     let flags = Flags { config: args.config.clone(), modules: args.modules.clone(), ..Flags::default() };
     let loaded = app::load(&flags)?;
     let dir = &loaded.config.modules.dir;
-    let checked =
-        app::check(&loaded.config).with_context(|| format!("cannot read the directory of modules {}", dir.display()))?;
+    let checked = app::check(&loaded.config)
+        .with_context(|| format!("cannot read the directory of modules {}", dir.display()))?;
     let rows: Vec<Row> = checked
         .into_iter()
         .map(|checked| match checked.outcome {
@@ -64,7 +64,12 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<()> {
                 (None, None) => {}
             }
         }
-        println!("{} of {} modules in {} are good; the configuration is", rows.len() - failed, rows.len(), dir.display());
+        println!(
+            "{} of {} modules in {} are good; the configuration is",
+            rows.len() - failed,
+            rows.len(),
+            dir.display()
+        );
     }
     if failed > 0 {
         bail!("{failed} of {} modules cannot serve", rows.len());

@@ -8,7 +8,7 @@ use crate::admin::{self, ModuleReport, Report};
 
 /// Show what a running host serves
 #[derive(Debug, clap::Args)]
-pub struct StatusArgs {
+pub(super) struct StatusArgs {
     /// The host's admin address
     #[arg(long, value_name = "ADDR", default_value_t = admin::Settings::default().listen)]
     admin: SocketAddr,
@@ -46,7 +46,8 @@ fn human(report: &Report, now: SystemTime) -> String {
         out.push_str("no modules\n");
         return out;
     }
-    let mut rows = vec![["SERVICE", "VERSION", "STATE", "AGE", "DOOR", "INSTANCES", "CALLS", "QUEUED"].map(String::from)];
+    let mut rows =
+        vec![["SERVICE", "VERSION", "STATE", "AGE", "DOOR", "INSTANCES", "CALLS", "QUEUED"].map(String::from)];
     rows.extend(report.services.iter().map(|service| row(service, &age)));
     out.push_str(&text::table(&rows));
     for service in &report.services {

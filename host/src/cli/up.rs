@@ -15,7 +15,7 @@ use crate::observe::metrics::Metrics;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Settings come from flags, then HOSTEL_* variables, then the file, then defaults.\n\n\
                         Examples:\n  hostel up\n  hostel up --build\n  hostel up --modules /srv/modules --listen 0.0.0.0:80")]
-pub struct UpArgs {
+pub(super) struct UpArgs {
     /// Build the crates in the directory of modules first
     #[arg(long)]
     build: bool,
@@ -86,12 +86,7 @@ fn banner(announcement: Announcement, deployments: &Deployments) -> String {
     let mut rows = vec![["SERVICE".to_owned(), "VERSION".into(), "DOOR".into(), "ROUTE".into()]];
     for (service, route) in table.describe_routes() {
         let Some(deployed) = table.iter().find(|deployed| deployed.service().as_str() == service) else { continue };
-        rows.push([
-            service,
-            deployed.version().to_string(),
-            deployed.pool().door().as_str().to_owned(),
-            route,
-        ]);
+        rows.push([service, deployed.version().to_string(), deployed.pool().door().as_str().to_owned(), route]);
     }
     if rows.len() == 1 {
         banner.push_str("no modules yet: copy a .wasm component into the directory of modules\n\n");

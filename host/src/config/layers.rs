@@ -78,18 +78,9 @@ impl Layers {
     }
 
     /// Takes the value of a command line flag, if it was given, for `key`. `name` is the flag as users write it.
-    pub fn flag(
-        mut self,
-        name: &'static str,
-        key: &'static str,
-        value: Option<impl Into<String>>,
-    ) -> Self {
+    pub fn flag(mut self, name: &'static str, key: &'static str, value: Option<impl Into<String>>) -> Self {
         if let Some(value) = value {
-            self.flags.push(Flag {
-                name,
-                key,
-                value: value.into(),
-            });
+            self.flags.push(Flag { name, key, value: value.into() });
         }
         self
     }
@@ -115,26 +106,18 @@ impl Layers {
         let mut known = leaves(&to_table(&T::default())?);
         known.extend(in_file.clone());
         let (from_env, warnings) = self.env_by_key(&known);
-        let from_flags = self
-            .flags
-            .iter()
-            .map(|flag| (flag.key, &*flag.value, Origin::Flag(flag.name.to_owned())));
+        let from_flags = self.flags.iter().map(|flag| (flag.key, &*flag.value, Origin::Flag(flag.name.to_owned())));
         let mut origins = BTreeMap::new();
         for (key, value, origin) in from_env.into_iter().chain(from_flags) {
             table = overlay::<T>(&table, key, value)
                 .map_err(|reason| Error::Invalid(format!("{origin}: `{key}`: {reason}")))?;
             origins.insert(key.to_owned(), origin);
         }
-        let config: T = table
-            .try_into()
-            .map_err(|error: toml::de::Error| invalid(error.message()))?;
+        let config: T = table.try_into().map_err(|error: toml::de::Error| invalid(error.message()))?;
         if let Some((path, text)) = &self.file {
             for key in in_file.into_keys() {
                 let line = line_of_key(text, &key).unwrap_or(0);
-                origins.entry(key).or_insert_with(|| Origin::File {
-                    path: path.clone(),
-                    line,
-                });
+                origins.entry(key).or_insert_with(|| Origin::File { path: path.clone(), line });
             }
         }
         let entries = leaves(&to_table(&config)?).into_iter().map(|(key, value)| {
@@ -142,36 +125,19 @@ impl Layers {
             Entry { key, value, origin }
         });
         let entries = entries.collect();
-        Ok(Loaded {
-            config,
-            entries,
-            origins,
-            warnings,
-        })
+        Ok(Loaded { config, entries, origins, warnings })
     }
 
     /// The variables that set a known key, and warnings about those that look as if they should.
     ///
     /// Those are no errors: Kubernetes gives every pod variables such as `HOSTEL_ADMIN_PORT` when a service of the
     /// cluster is called `hostel-admin`.
-    fn env_by_key<'a>(
-        &'a self,
-        known: &'a BTreeMap<String, String>,
-    ) -> (Vec<(&'a str, &'a str, Origin)>, Vec<String>) {
+    fn env_by_key<'a>(&'a self, known: &'a BTreeMap<String, String>) -> (Vec<(&'a str, &'a str, Origin)>, Vec<String>) {
         let own = known.keys().map(|key| (variable(key), key.as_str()));
         let names: BTreeMap<String, &str> = own.collect();
-        let aliases = self
-            .aliases
-            .iter()
-            .filter(|(_, key)| !self.env.contains_key(&variable(key)));
+        let aliases = self.aliases.iter().filter(|(_, key)| !self.env.contains_key(&variable(key)));
         let mut found: Vec<_> = aliases
-            .filter_map(|(name, key)| {
-                Some((
-                    *key,
-                    self.env.get(*name)?.as_str(),
-                    Origin::Env((*name).to_owned()),
-                ))
-            })
+            .filter_map(|(name, key)| Some((*key, self.env.get(*name)?.as_str(), Origin::Env((*name).to_owned()))))
             .collect();
         let mut warnings = Vec::new();
         for (name, value) in &self.env {
@@ -179,9 +145,7 @@ impl Layers {
                 found.push((*key, value, Origin::Env(name.clone())));
             } else if self.looks_like_ours(name, known) {
                 let meant = nearest(name, names.keys().map(String::as_str));
-                let advice = meant
-                    .map(|meant| format!("; did you mean {meant}?"))
-                    .unwrap_or_default();
+                let advice = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
                 warnings.push(format!("{name} is set, but there is no such key{advice}"));
             }
         }
@@ -191,26 +155,15 @@ impl Layers {
     fn looks_like_ours(&self, name: &str, known: &BTreeMap<String, String>) -> bool {
         let alias = self.aliases.iter().any(|(alias, _)| *alias == name);
         let kubernetes = name.ends_with("_SERVICE_HOST") || name.contains("_PORT");
-        let section = name
-            .strip_prefix(PREFIX)
-            .and_then(|rest| rest.split('_').next())
-            .unwrap_or_default();
+        let section = name.strip_prefix(PREFIX).and_then(|rest| rest.split('_').next()).unwrap_or_default();
         let section = format!("{}.", section.to_ascii_lowercase());
-        !alias
-            && !kubernetes
-            && (section == "services." || known.keys().any(|key| key.starts_with(&section)))
+        !alias && !kubernetes && (section == "services." || known.keys().any(|key| key.starts_with(&section)))
     }
 }
 
 /// `edge.listen` is set by `HOSTEL_EDGE_LISTEN`.
 fn variable(key: &str) -> String {
-    let letters = key.chars().map(|c| {
-        if c.is_ascii_alphanumeric() {
-            c.to_ascii_uppercase()
-        } else {
-            '_'
-        }
-    });
+    let letters = key.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
     PREFIX.chars().chain(letters).collect()
 }
 
@@ -238,9 +191,7 @@ fn set(table: &mut Table, key: &str, value: Value) {
     match key.split_once('.') {
         None => drop(table.insert(key.to_owned(), value)),
         Some((section, rest)) => {
-            let inner = table
-                .entry(section)
-                .or_insert_with(|| Value::Table(Table::new()));
+            let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
             if let Value::Table(inner) = inner {
                 set(inner, rest, value);
             }
@@ -254,11 +205,7 @@ fn leaves(table: &Table) -> BTreeMap<String, String> {
     for (key, value) in table {
         match value {
             Value::Table(inner) => {
-                found.extend(
-                    leaves(inner)
-                        .into_iter()
-                        .map(|(rest, value)| (format!("{key}.{rest}"), value)),
-                );
+                found.extend(leaves(inner).into_iter().map(|(rest, value)| (format!("{key}.{rest}"), value)));
             }
             value => drop(found.insert(key.clone(), value.to_string())),
         }

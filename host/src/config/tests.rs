@@ -55,9 +55,7 @@ password = 'hunter2'
 ";
 
 fn layers(env: &[(&str, &str)]) -> Layers {
-    let layers = Layers::new()
-        .file("hostel.toml", FILE)
-        .alias("HOSTEL_LOG", "log.filter");
+    let layers = Layers::new().file("hostel.toml", FILE).alias("HOSTEL_LOG", "log.filter");
     layers.env(env.iter().copied()).unwrap()
 }
 
@@ -69,12 +67,7 @@ fn message(layers: &Layers) -> String {
 fn nothing_is_all_defaults() {
     let loaded = Layers::new().resolve::<Root>().unwrap();
     assert_eq!(loaded.config, Root::default());
-    assert!(
-        loaded
-            .entries()
-            .iter()
-            .all(|entry| entry.origin == Origin::Default)
-    );
+    assert!(loaded.entries().iter().all(|entry| entry.origin == Origin::Default));
     assert_eq!(loaded.entries().len(), 6);
 }
 
@@ -89,42 +82,29 @@ fn the_higher_layer_wins_and_is_remembered() {
         ("HOSTEL_LOG", "debug"),
         ("PATH", "/bin"),
     ];
-    let layers = layers(&env)
-        .flag("--listen", "edge.listen", Some("127.0.0.1:3"))
-        .flag("--domain", "edge.domain", None::<String>);
+    let layers = layers(&env).flag("--listen", "edge.listen", Some("127.0.0.1:3")).flag(
+        "--domain",
+        "edge.domain",
+        None::<String>,
+    );
     let loaded = layers.resolve::<Root>().unwrap();
     let edge = &loaded.config.edge;
     assert_eq!(edge.listen.port(), 3);
     assert_eq!((edge.headers_max, &*edge.domain, edge.tls), (8, "5", true));
     assert_eq!(edge.names, ["a", "b"]);
     assert_eq!(loaded.config.log.filter, "debug");
-    assert_eq!(
-        loaded.origin("edge.listen"),
-        Origin::Flag("--listen".to_owned())
-    );
-    assert_eq!(
-        loaded.origin("edge.domain").to_string(),
-        "HOSTEL_EDGE_DOMAIN"
-    );
+    assert_eq!(loaded.origin("edge.listen"), Origin::Flag("--listen".to_owned()));
+    assert_eq!(loaded.origin("edge.domain").to_string(), "HOSTEL_EDGE_DOMAIN");
     assert_eq!(loaded.origin("log.filter").to_string(), "HOSTEL_LOG");
-    assert_eq!(
-        loaded.origin("services.orders.config.password").to_string(),
-        "hostel.toml:6"
-    );
+    assert_eq!(loaded.origin("services.orders.config.password").to_string(), "hostel.toml:6");
     assert_eq!(loaded.warnings(), [""; 0]);
     let shown: Vec<String> = loaded
         .entries()
         .iter()
         .map(|entry| format!("{} = {} ({})", entry.key, entry.value, entry.origin.kind()))
         .collect();
-    assert!(
-        shown.contains(&"services.orders.config.password = \"(hidden)\" (file)".to_owned()),
-        "{shown:?}"
-    );
-    assert!(
-        shown.contains(&"edge.headers_max = 8 (env)".to_owned()),
-        "{shown:?}"
-    );
+    assert!(shown.contains(&"services.orders.config.password = \"(hidden)\" (file)".to_owned()), "{shown:?}");
+    assert!(shown.contains(&"edge.headers_max = 8 (env)".to_owned()), "{shown:?}");
     let secret = loaded.config.services["orders"].config["password"].expose();
     assert_eq!(secret, "hunter2");
     assert!(!format!("{loaded:?}").contains("hunter2"));
@@ -132,11 +112,7 @@ fn the_higher_layer_wins_and_is_remembered() {
 
 #[test]
 fn the_own_name_of_a_key_wins_over_an_alias_and_empty_is_not_set() {
-    let both = layers(&[
-        ("HOSTEL_LOG", "debug"),
-        ("HOSTEL_LOG_FILTER", "warn"),
-        ("HOSTEL_EDGE_TLS", ""),
-    ]);
+    let both = layers(&[("HOSTEL_LOG", "debug"), ("HOSTEL_LOG_FILTER", "warn"), ("HOSTEL_EDGE_TLS", "")]);
     assert_eq!(both.resolve::<Root>().unwrap().config.log.filter, "warn");
 }
 
@@ -196,25 +172,12 @@ fn unknown_variables_of_our_sections_are_told_of() {
 fn what_makes_no_sense_is_reported_where_it_was_set() {
     let check = |layers: Layers| {
         let loaded = layers.resolve::<Root>().unwrap();
-        let found = in_range(
-            "headers_max",
-            loaded.config.edge.headers_max.into(),
-            10..=50,
-        );
-        loaded
-            .check("edge", found)
-            .map_err(|error| error.to_string())
+        let found = in_range("headers_max", loaded.config.edge.headers_max.into(), 10..=50);
+        loaded.check("edge", found).map_err(|error| error.to_string())
     };
-    let reason = |place, value| {
-        Err(format!(
-            "{place}: `edge.headers_max`: must be from 10 to 50, and is {value}"
-        ))
-    };
+    let reason = |place, value| Err(format!("{place}: `edge.headers_max`: must be from 10 to 50, and is {value}"));
     assert_eq!(check(layers(&[])), reason("hostel.toml:3", 7));
-    assert_eq!(
-        check(layers(&[("HOSTEL_EDGE_HEADERS_MAX", "51")])),
-        reason("HOSTEL_EDGE_HEADERS_MAX", 51)
-    );
+    assert_eq!(check(layers(&[("HOSTEL_EDGE_HEADERS_MAX", "51")])), reason("HOSTEL_EDGE_HEADERS_MAX", 51));
     assert_eq!(check(Layers::new()), reason("default", 100));
     assert_eq!(check(layers(&[("HOSTEL_EDGE_HEADERS_MAX", "50")])), Ok(()));
 }

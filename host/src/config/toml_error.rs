@@ -50,9 +50,7 @@ pub(crate) fn line_of_key(text: &str, key: &str) -> Option<usize> {
     let mut table = root.get_ref();
     let mut names = key.split('.').peekable();
     while let Some(name) = names.next() {
-        let (found, value) = table
-            .iter()
-            .find(|(candidate, _)| candidate.get_ref() == name)?;
+        let (found, value) = table.iter().find(|(candidate, _)| candidate.get_ref() == name)?;
         if names.peek().is_none() {
             return Some(line_at(text, found.span().start));
         }
@@ -62,10 +60,7 @@ pub(crate) fn line_of_key(text: &str, key: &str) -> Option<usize> {
 }
 
 /// The candidate that `word` was most likely meant to be, if any is near enough to be worth a question.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let longest = word.chars().count();
     candidates
         .into_iter()
@@ -87,8 +82,7 @@ fn distance(a: &str, b: &str) -> usize {
     for (i, from) in a.chars().enumerate() {
         let mut row = vec![i + 1];
         for (j, to) in b.iter().enumerate() {
-            let at =
-                |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
+            let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
             let replace = at(&last, j) + usize::from(from != *to);
             let mut best = replace.min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
             let swapped = j > 0 && previous_char == Some(*to) && b.get(j - 1) == Some(&from);
@@ -154,53 +148,23 @@ fn explain(message: &str, path: Option<&Vec<Step>>) -> String {
     let path = path.map(Vec::as_slice).unwrap_or_default();
     let parent = path.get(..path.len().saturating_sub(1)).unwrap_or_default();
     if let Some(rest) = message.strip_prefix("unknown field `") {
-        let nothing = rest
-            .strip_suffix("`, there are no fields")
-            .map(|key| (key, ""));
-        let (key, known) = nothing
-            .or(rest.rsplit_once("`, expected "))
-            .unwrap_or((rest, ""));
-        return format!(
-            "unknown key `{}` {}{}",
-            plain(key),
-            section(parent),
-            advice(key, known, "known keys")
-        );
+        let nothing = rest.strip_suffix("`, there are no fields").map(|key| (key, ""));
+        let (key, known) = nothing.or(rest.rsplit_once("`, expected ")).unwrap_or((rest, ""));
+        return format!("unknown key `{}` {}{}", plain(key), section(parent), advice(key, known, "known keys"));
     }
     if let Some(rest) = message.strip_prefix("missing field `") {
-        return format!(
-            "missing key `{}` {}",
-            plain(rest.trim_end_matches('`')),
-            section(path)
-        );
+        return format!("missing key `{}` {}", plain(rest.trim_end_matches('`')), section(path));
     }
     let what = if let Some(rest) = message.strip_prefix("unknown variant `") {
         let (word, known) = rest.rsplit_once("`, expected").unwrap_or((rest, ""));
-        format!(
-            "unknown value `{}`{}",
-            plain(word),
-            advice(word, known, "known values")
-        )
-    } else if let Some(rest) = message
-        .strip_prefix("invalid type: ")
-        .or(message.strip_prefix("invalid value: "))
-    {
-        let (found, expected) = rest
-            .rsplit_once(", expected ")
-            .unwrap_or((rest, "another type"));
-        format!(
-            "expected {}, found {}",
-            expectation(expected),
-            finding(found)
-        )
+        format!("unknown value `{}`{}", plain(word), advice(word, known, "known values"))
+    } else if let Some(rest) = message.strip_prefix("invalid type: ").or(message.strip_prefix("invalid value: ")) {
+        let (found, expected) = rest.rsplit_once(", expected ").unwrap_or((rest, "another type"));
+        format!("expected {}, found {}", expectation(expected), finding(found))
     } else {
         plain(message)
     };
-    if path.is_empty() {
-        what
-    } else {
-        format!("`{}`: {what}", dotted(path))
-    }
+    if path.is_empty() { what } else { format!("`{}`: {what}", dotted(path)) }
 }
 
 /// `; did you mean ...?` if something is near, else what there is to choose from. `known` is serde's list, in
@@ -251,12 +215,7 @@ fn section(path: &[Step]) -> String {
 }
 
 fn dotted(path: &[Step]) -> String {
-    let bare = |key: &str| {
-        !key.is_empty()
-            && key
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
-    };
+    let bare = |key: &str| !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     let keys = path.iter().filter_map(|step| match step {
         Step::Key(key) if bare(key) => Some(key.clone()),
         Step::Key(key) => Some(format!("{key:?}")),
@@ -267,9 +226,7 @@ fn dotted(path: &[Step]) -> String {
 
 /// Keeps a message to one line whatever the file holds.
 fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

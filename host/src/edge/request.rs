@@ -150,9 +150,8 @@ fn target_uri(uri: &Uri, headers: &HeaderMap, strip: usize) -> Result<Uri, CallE
         Some(authority) => authority.as_str(),
         None => headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost"),
     };
-    let build = |authority: &str| {
-        Uri::builder().scheme("http").authority(authority).path_and_query(path.as_str()).build()
-    };
+    let build =
+        |authority: &str| Uri::builder().scheme("http").authority(authority).path_and_query(path.as_str()).build();
     build(authority).map_err(|_| invalid())
 }
 
@@ -188,7 +187,8 @@ mod tests {
 
     #[test]
     fn prefixes_are_stripped_and_the_query_stays() {
-        let stripped = |uri: &str, strip| target_uri(&uri.parse().unwrap(), &HeaderMap::new(), strip).unwrap().to_string();
+        let stripped =
+            |uri: &str, strip| target_uri(&uri.parse().unwrap(), &HeaderMap::new(), strip).unwrap().to_string();
         assert_eq!(stripped("/shop/a?b=c", 5), "http://localhost/a?b=c");
         assert_eq!(stripped("/shop", 5), "http://localhost/");
         assert_eq!(stripped("/shop?b=c", 5), "http://localhost/?b=c");

@@ -1,6 +1,6 @@
 //! The one place where errors become responses.
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
@@ -30,6 +30,9 @@ pub(super) fn error_response(error: &CallError, head: &Head) -> Response {
     let mut response = if head.is_grpc { grpc_response(error) } else { problem_response(error, head) };
     if let Some(after) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+    }
+    if let Some(Ok(allowed)) = error.allowed().map(HeaderValue::from_str) {
+        response.headers_mut().insert(ALLOW, allowed);
     }
     response
 }

@@ -59,33 +59,14 @@ impl Settings {
     pub fn validate(&self) -> Result<(), Invalid> {
         in_range("header_timeout_ms", self.header_timeout_ms, 1..=600_000)?;
         in_range("idle_timeout_ms", self.idle_timeout_ms, 1..=86_400_000)?;
-        in_range(
-            "body_idle_timeout_ms",
-            self.body_idle_timeout_ms,
-            1..=3_600_000,
-        )?;
-        in_range(
-            "headers_bytes_max",
-            self.headers_bytes_max.into(),
-            8_192..=1_048_576,
-        )?;
+        in_range("body_idle_timeout_ms", self.body_idle_timeout_ms, 1..=3_600_000)?;
+        in_range("headers_bytes_max", self.headers_bytes_max.into(), 8_192..=1_048_576)?;
         in_range("headers_max", self.headers_max.into(), 1..=1_000)?;
-        in_range(
-            "connections_max",
-            self.connections_max.into(),
-            1..=1_000_000,
-        )?;
-        in_range(
-            "request_timeout_ms",
-            self.request_timeout_ms,
-            1..=86_400_000,
-        )?;
+        in_range("connections_max", self.connections_max.into(), 1..=1_000_000)?;
+        in_range("request_timeout_ms", self.request_timeout_ms, 1..=86_400_000)?;
         in_range("h2_streams_max", self.h2_streams_max.into(), 1..=10_000)?;
         if !is_domain(&self.domain) {
-            return Err(Invalid::new(
-                "domain",
-                "must be a host name in lower case, without a port",
-            ));
+            return Err(Invalid::new("domain", "must be a host name in lower case, without a port"));
         }
         Ok(())
     }
@@ -114,13 +95,8 @@ impl Settings {
 /// RFC 1123, section 2.1. Lower case, so that it is compared as it is.
 fn is_domain(text: &str) -> bool {
     let label = |label: &str| {
-        let letters = label
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        letters
-            && (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
+        let letters = label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        letters && (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
     };
     text.len() <= 253 && text.split('.').all(label)
 }
@@ -149,11 +125,7 @@ mod tests {
 
     #[test]
     fn domains_are_host_names() {
-        assert!(
-            ["localhost", "a.b-c.example", "x1"]
-                .into_iter()
-                .all(is_domain)
-        );
+        assert!(["localhost", "a.b-c.example", "x1"].into_iter().all(is_domain));
         let bad = ["", ".", "a..b", "-a", "a-", "A", "a:80", "a b", "é", ".a"];
         assert!(!bad.into_iter().any(is_domain));
         assert!(!is_domain(&"a".repeat(64)) && !is_domain(&["a"; 130].join(".")));

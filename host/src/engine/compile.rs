@@ -59,8 +59,7 @@ pub(super) fn compile(
         }
     }
     be_nice();
-    let component =
-        Component::from_binary(engine, bytes).map_err(|error| Error::Compile(format!("{error:#}")))?;
+    let component = Component::from_binary(engine, bytes).map_err(|error| Error::Compile(format!("{error:#}")))?;
     if let Some(cache) = cache {
         match component.serialize() {
             Ok(compiled) => cache.store(digest, &compiled),

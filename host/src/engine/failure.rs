@@ -43,6 +43,23 @@ impl Failure {
         Self { cause, detail: detail.into() }
     }
 
+    /// What the engine says, on one line: the causes, and the function it happened in.
+    pub(super) fn of(cause: Cause, error: &wasmtime::Error) -> Self {
+        let mut parts: Vec<String> = Vec::new();
+        for layer in error.chain().map(ToString::to_string) {
+            // The engine's backtrace is a cause of its own, of many lines.
+            let frame = layer.lines().find(|line| line.trim_start().starts_with("0:"));
+            let part = match frame {
+                Some(frame) => format!("in {}", frame.rsplit('!').next().unwrap_or(frame).trim()),
+                None => layer.lines().map(str::trim).collect::<Vec<_>>().join(" "),
+            };
+            if !parts.contains(&part) {
+                parts.push(part);
+            }
+        }
+        Self::new(cause, parts.join(": "))
+    }
+
     /// What the engine said, for logs; may name the guest's functions.
     pub fn detail(&self) -> &str {
         &self.detail

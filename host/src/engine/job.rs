@@ -65,6 +65,11 @@ impl Ledger {
         count
     }
 
+    /// How many calls there are whose callers still wait, and how many in all.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        self.with(|entries| (entries.iter().filter(|entry| !entry.call.is_over()).count(), entries.len()))
+    }
+
     fn with<R>(&self, f: impl FnOnce(&mut Vec<Entry>) -> R) -> R {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

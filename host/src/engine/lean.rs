@@ -15,7 +15,7 @@ pub const HANDLER: &str = "hostel:service/handler@0.1.0";
 pub const CLIENT: &str = "hostel:service/client@0.1.0";
 
 /// Header or trailer fields.
-pub type Fields = Vec<(String, Bytes)>;
+pub(super) type Fields = Vec<(String, Bytes)>;
 
 /// Why a body ended before its end.
 #[derive(Clone, Debug, ComponentType, Lift, Lower)]
@@ -32,7 +32,7 @@ pub enum BodyError {
 }
 
 /// Trailers, or why there are none.
-pub type BodyEnd = Result<Fields, BodyError>;
+pub(super) type BodyEnd = Result<Fields, BodyError>;
 
 #[derive(ComponentType, Lift, Lower)]
 #[component(variant)]
@@ -141,10 +141,7 @@ impl From<BodyError> for CallError {
 
 /// Header fields as the boundary wants them.
 pub(super) fn fields(headers: &HeaderMap) -> Fields {
-    headers
-        .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), Bytes::copy_from_slice(value.as_bytes())))
-        .collect()
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), Bytes::copy_from_slice(value.as_bytes()))).collect()
 }
 
 /// Header fields as the rest of the host wants them.
@@ -201,12 +198,9 @@ impl LeanRequest {
         let (body, _) = lower_body(&mut store, body)?;
         let authority = match parts.uri.authority() {
             Some(authority) => authority.as_str().to_owned(),
-            None => parts
-                .headers
-                .get(http::header::HOST)
-                .and_then(|host| host.to_str().ok())
-                .unwrap_or_default()
-                .to_owned(),
+            None => {
+                parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned()
+            }
         };
         Ok(Self {
             method: parts.method.as_str().to_owned(),
@@ -270,20 +264,15 @@ impl LeanResponse {
     }
 
     /// A response as the guest that was called gives it.
-    pub(super) fn lift(
-        self,
-        store: impl AsContextMut<Data = State>,
-    ) -> wasmtime::Result<Result<Response, CallError>> {
+    pub(super) fn lift(self, store: impl AsContextMut<Data = State>) -> wasmtime::Result<Result<Response, CallError>> {
         let body = lift_body(store, self.body, self.trailers)?;
-        let nonsense =
-            |text: String| CallError::new(ErrorKind::BadResponse, Side::Callee, "the service answered nonsense").with_source(text);
+        let nonsense = |text: String| {
+            CallError::new(ErrorKind::BadResponse, Side::Callee, "the service answered nonsense").with_source(text)
+        };
         Ok((|| {
             let body = body.map_err(nonsense)?;
-            // 1xx is for connections, not for services.
             let status = StatusCode::from_u16(self.status)
-                .ok()
-                .filter(|status| !status.is_informational())
-                .ok_or_else(|| nonsense(format!("{} is no response status", self.status)))?;
+                .map_err(|_| nonsense(format!("{} is no response status", self.status)))?;
             let headers = header_map(self.headers).map_err(nonsense)?;
             let mut response = Response::new(body);
             *response.status_mut() = status;

@@ -7,7 +7,7 @@
 //! thread to everybody else.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking::Gate;
@@ -23,17 +23,25 @@ const SLICE: Duration = Duration::from_millis(1);
 pub(super) struct Stopwatch {
     base: Instant,
     since_nanos: Arc<AtomicU64>,
+    /// The guest was made to yield, and is not waiting for anything.
+    yielded: Arc<AtomicBool>,
 }
 
 impl Stopwatch {
     pub(super) fn new() -> Self {
-        Self { base: Instant::now(), since_nanos: Arc::new(AtomicU64::new(0)) }
+        Self { base: Instant::now(), since_nanos: Arc::default(), yielded: Arc::default() }
     }
 
     /// The instance gets on the CPU now.
     pub(super) fn start(&self) {
         let nanos = u64::try_from(self.base.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.since_nanos.store(nanos, Ordering::Relaxed);
+        self.yielded.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the guest left the CPU only because it was made to, and would go on computing.
+    pub(super) fn has_yielded(&self) -> bool {
+        self.yielded.load(Ordering::Relaxed)
     }
 
     /// The time since the last start or lap; starts anew.
@@ -58,14 +66,7 @@ pub(super) struct Meter {
 
 impl Meter {
     pub(super) fn new(stopwatch: Stopwatch, gate: Gate, budget: Duration) -> Self {
-        Self {
-            stopwatch,
-            gate,
-            budget,
-            slice: Duration::ZERO,
-            background: Duration::ZERO,
-            exhausted: false,
-        }
+        Self { stopwatch, gate, budget, slice: Duration::ZERO, background: Duration::ZERO, exhausted: false }
     }
 
     /// Whether a call ran out of its budget, which is why the instance trapped.
@@ -76,10 +77,6 @@ impl Meter {
     /// A new call begins: what earlier ones left running in the background gets a new budget too.
     pub(super) fn call_started(&mut self) {
         self.background = Duration::ZERO;
-    }
-
-    pub(super) fn gate(&self) -> &Gate {
-        &self.gate
     }
 }
 
@@ -107,6 +104,7 @@ pub(super) fn on_epoch(mut store: StoreContextMut<'_, State>) -> wasmtime::Resul
     meter.slice = Duration::ZERO;
     let gate = meter.gate.clone();
     let stopwatch = meter.stopwatch.clone();
+    stopwatch.yielded.store(true, Ordering::Relaxed);
     Ok(UpdateDeadline::YieldCustom(
         1,
         Box::pin(async move {

@@ -162,10 +162,10 @@ impl Shared {
                 desk.queue.push_front((job, Instant::now()));
                 continue;
             };
-            match inbox.send(Message::Call(job)) {
+            match inbox.send(Message::Call(Box::new(job))) {
                 Ok(()) => desk.running += 1,
                 // The worker is on its way out; it was not in a list, or is not any more.
-                Err(mpsc::error::SendError(Message::Call(job))) => desk.queue.push_front((job, Instant::now())),
+                Err(mpsc::error::SendError(Message::Call(job))) => desk.queue.push_front((*job, Instant::now())),
                 Err(_) => {}
             }
         }
@@ -185,7 +185,8 @@ impl Shared {
                 let Some(me) = me.upgrade() else { return };
                 let mut desk = me.desk();
                 desk.waiting_for_permit = false;
-                if !desk.queue.is_empty() && desk.phase == Phase::Open
+                if !desk.queue.is_empty()
+                    && desk.phase == Phase::Open
                     && let Some(id) = me.spawn_with(&mut desk, permit)
                 {
                     desk.idle.push(id);
@@ -208,12 +209,7 @@ impl Shared {
 
     /// A worker says what room it has. Returns whether the pool agrees: it does not when it has just handed over a
     /// call, or told the worker to close.
-    pub(super) fn register(
-        &self,
-        id: WorkerId,
-        before: Option<Availability>,
-        now: Option<Availability>,
-    ) -> bool {
+    pub(super) fn register(&self, id: WorkerId, before: Option<Availability>, now: Option<Availability>) -> bool {
         let mut desk = self.desk();
         if let Some(before) = before {
             let list = desk.list(before);

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, Either, select};
+use http::Method;
 use http_body::Frame;
 use wasmtime::AsContextMut;
 use wasmtime::component::{Accessor, Func, GuestTaskId};
@@ -13,6 +14,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::{WasiHttpView, p3};
 
 use super::State;
+use super::answer::check;
 use super::blueprint::Handler;
 use super::inflight::Inflight;
 use super::job::{Job, Ledger};
@@ -52,9 +54,10 @@ pub(super) async fn serve(
     job: Job,
 ) -> wasmtime::Result<End> {
     let Job { request, call, reply } = job;
+    let method = request.method().clone();
     ledger.open(call.clone(), reply);
     let end = {
-        let work = pin!(work(accessor, handler, ledger, &call, request));
+        let work = pin!(work(accessor, handler, ledger, &call, request, method));
         match select(work, pin!(call.over())).await {
             Either::Left((worked, _)) => worked.map(|()| End::Done)?,
             Either::Right(((), _)) if call.is_finished() => End::Done,
@@ -74,6 +77,7 @@ async fn work(
     ledger: &Ledger,
     call: &Arc<Inflight>,
     request: Request,
+    method: Method,
 ) -> wasmtime::Result<()> {
     let started = |store: &mut wasmtime::StoreContextMut<'_, State>, task: GuestTaskId| {
         store.data_mut().call_started(task, call.clone());
@@ -89,7 +93,7 @@ async fn work(
             })?;
             let (response,) = handle.finish_call_concurrent(accessor, running).await?;
             let response = accessor.with(|mut store| response.lift(store.as_context_mut()))?;
-            respond(ledger, call, response).await;
+            respond(ledger, call, response.and_then(|response| check(response, &method))).await;
         }
         Handler::Standard3(service) => {
             let handle = service.wasi_http_handler().func_handle();
@@ -113,7 +117,8 @@ async fn work(
                 Err(code) => Err(from_wasi_error(&code.into())),
             };
             let response = response.map(|response| response.map(body_from_wasi));
-            respond(ledger, call, response.map(|response| watched(response, call))).await;
+            let response = response.and_then(|response| check(watched(response, call), &method));
+            respond(ledger, call, response).await;
         }
         Handler::Standard2(proxy) => {
             let handle = proxy.wasi_http_incoming_handler().func_handle();
@@ -125,7 +130,7 @@ async fn work(
                     let (ledger, call) = (ledger.clone(), call.clone());
                     move |answer| {
                         let answer = match answer {
-                            Ok(response) => Ok(watched(response.map(body_from_wasi), &call)),
+                            Ok(response) => check(watched(response.map(body_from_wasi), &call), &method),
                             Err(code) => Err(from_wasi_error(&code.into())),
                         };
                         ledger.answer(&call, answer);
@@ -136,8 +141,7 @@ async fn work(
                 wasmtime::error::Ok(running)
             })?;
             handle.finish_call_concurrent(accessor, running).await?;
-            let silent =
-                CallError::new(ErrorKind::BadResponse, Side::Callee, "the service returned without an answer");
+            let silent = CallError::new(ErrorKind::BadResponse, Side::Callee, "the service returned without an answer");
             ledger.answer(call, Err(silent));
         }
     }
@@ -152,7 +156,6 @@ async fn respond(ledger: &Ledger, call: &Arc<Inflight>, response: Result<Respons
         call.over().await;
     }
 }
-
 
 /// Under the standard door a body whose instance is gone looks like one that has ended. This tells them apart.
 struct Watched<B> {

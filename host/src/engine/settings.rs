@@ -85,18 +85,8 @@ mod tests {
         let default = Settings::default();
         assert_eq!(default.validate(), Ok(()));
         assert!(default.threads() >= 1);
-        assert_eq!(
-            Settings {
-                threads: 3,
-                ..default.clone()
-            }
-            .threads(),
-            3
-        );
-        let slow = Settings {
-            tick_ms: 101,
-            ..default
-        };
+        assert_eq!(Settings { threads: 3, ..default.clone() }.threads(), 3);
+        let slow = Settings { tick_ms: 101, ..default };
         assert_eq!(slow.validate().unwrap_err().key, "tick_ms");
     }
 
@@ -104,10 +94,7 @@ mod tests {
     fn the_cache_is_among_the_data_unless_it_is_elsewhere() {
         let data = Path::new("data");
         assert_eq!(Settings::default().cache_dir(data), Path::new("data/cache"));
-        let elsewhere = Settings {
-            cache_dir: PathBuf::from("/var/x"),
-            ..Settings::default()
-        };
+        let elsewhere = Settings { cache_dir: PathBuf::from("/var/x"), ..Settings::default() };
         assert_eq!(elsewhere.cache_dir(data), Path::new("/var/x"));
     }
 }

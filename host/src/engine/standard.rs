@@ -67,7 +67,9 @@ impl WasiHttpHooks for Hooks {
             let request = request.map(body_from_wasi);
             let sending = outgoing.send(guest, call, request);
             let response = match timeout {
-                Some(timeout) => tokio::time::timeout(timeout, sending).await.map_err(|_| Error::ConnectionReadTimeout)?,
+                Some(timeout) => {
+                    tokio::time::timeout(timeout, sending).await.map_err(|_| Error::ConnectionReadTimeout)?
+                }
                 None => sending.await,
             };
             let response = response.map_err(|error| to_wasi_error(&error))?;

@@ -128,11 +128,9 @@ impl http_body::Body for GuestStream {
             })),
             Ok(Err(error)) => Some(Err(error.into())),
             // The stream went away without a word: the instance is gone.
-            Err(_) => Some(Err(CallError::new(
-                ErrorKind::Trap,
-                Side::Callee,
-                "the service failed before its body ended",
-            ))),
+            Err(_) => {
+                Some(Err(CallError::new(ErrorKind::Trap, Side::Callee, "the service failed before its body ended")))
+            }
         })
     }
 
@@ -200,4 +198,3 @@ impl<D> FutureConsumer<D> for EndConsumer {
         Poll::Ready(Ok(()))
     }
 }
-

@@ -29,7 +29,7 @@ const ABANDONED_GRACE: Duration = Duration::from_millis(250);
 
 /// What the pool tells a worker.
 pub(super) enum Message {
-    Call(Job),
+    Call(Box<Job>),
     /// Take no more calls, end when those in progress have ended; at once when the pool is killed.
     Close,
 }
@@ -67,7 +67,7 @@ pub(super) async fn run(
     // Declared first, so that it is dropped last: whatever happens, the pool learns that the worker is gone.
     let mut leave = Leave { shared: shared.clone(), id, ended: None };
     let ended = match shared.blueprint().start(shared.engine()).await {
-        Err(error) => Err(Failure::new(Cause::Start, format!("{error:#}"))),
+        Err(error) => Err(Failure::of(Cause::Start, &error)),
         Ok(instance) => {
             shared.started();
             let mut worker = Worker { shared: &shared, id, ledger: Ledger::default() };
@@ -78,10 +78,10 @@ pub(super) async fn run(
     };
     leave.ended = Some(ended);
     inbox.close();
-    let mut unserved = Vec::new();
+    let mut unserved: Vec<Job> = Vec::new();
     while let Ok(message) = inbox.try_recv() {
         if let Message::Call(job) = message {
-            unserved.push(job);
+            unserved.push(*job);
         }
     }
     drop(permit);
@@ -150,9 +150,8 @@ impl Worker<'_> {
         let Instance { mut store, handler, stopwatch, gate, output } = instance;
         let status = StatusCell::default();
         let result = {
-            let mut inside = pin!(
-                store.run_concurrent(async |accessor| self.inside(accessor, &handler, &status, inbox).await)
-            );
+            let mut inside =
+                pin!(store.run_concurrent(async |accessor| self.inside(accessor, &handler, &status, inbox).await));
             let mut timer = Timer::default();
             poll_fn(|cx| {
                 stopwatch.start();
@@ -160,21 +159,26 @@ impl Worker<'_> {
                 gate.release();
                 match polled {
                     Poll::Ready(result) => Poll::Ready(result.and_then(|ended| ended)),
-                    Poll::Pending => self.outside(cx, &status, &mut timer).map(Ok),
+                    Poll::Pending => self.outside(cx, &status, stopwatch.has_yielded(), &mut timer).map(Ok),
                 }
             })
             .await
         };
-        let ended = result.map_err(|error| {
-            let cause = if store.data().meter.exhausted() {
-                Cause::Cpu
-            } else if store.data().limiter.refused() {
-                Cause::Memory
-            } else {
-                Cause::Trap
-            };
-            Failure::new(cause, format!("{error:?}"))
-        });
+        let ended = match result {
+            Ok(retired) => Ok(retired),
+            // Guests commonly panic when whoever they write to goes away. Nobody was harmed, and it is not their fault.
+            Err(_) if self.is_abandoned(&status) && !store.data().meter.exhausted() => Ok(Retired::Abandoned),
+            Err(error) => {
+                let cause = if store.data().meter.exhausted() {
+                    Cause::Cpu
+                } else if store.data().limiter.refused() {
+                    Cause::Memory
+                } else {
+                    Cause::Trap
+                };
+                Err(Failure::of(cause, &error))
+            }
+        };
         let lost = match &ended {
             Err(failure) => self.ledger.fail(failure),
             // What is still open here is being killed.
@@ -185,6 +189,15 @@ impl Worker<'_> {
             output.flush();
         }
         ended
+    }
+
+    /// Whether the guest was working only on calls that nobody waits for.
+    fn is_abandoned(&self, status: &StatusCell) -> bool {
+        match self.ledger.waiting() {
+            (0, 0) => status.get().abandoned_since.is_some(),
+            (0, _) => true,
+            _ => false,
+        }
     }
 
     /// The inside of the event loop: takes calls and runs them.
@@ -221,7 +234,7 @@ impl Worker<'_> {
                             status.registered = None;
                             status.served += 1;
                         });
-                        running.push(serve(accessor, handler, &self.ledger, job));
+                        running.push(serve(accessor, handler, &self.ledger, *job));
                         continue;
                     }
                     Poll::Ready(Some(Message::Close) | None) => status.update(|status| {
@@ -254,7 +267,7 @@ impl Worker<'_> {
     }
 
     /// The event loop has nothing to do right now, or is held up.
-    fn outside(&self, cx: &mut Context<'_>, status: &StatusCell, timer: &mut Timer) -> Poll<Retired> {
+    fn outside(&self, cx: &mut Context<'_>, status: &StatusCell, computing: bool, timer: &mut Timer) -> Poll<Retired> {
         if self.shared.is_killed() {
             return Poll::Ready(Retired::Closed);
         }
@@ -266,6 +279,8 @@ impl Worker<'_> {
         }
         let availability = match (now.accepting, now.in_flight) {
             (false, _) => None,
+            // Another call would have to wait until the guest is done computing.
+            _ if computing => None,
             (true, 0) => Some(Availability::Idle),
             (true, _) => Some(Availability::Spare),
         };
@@ -280,7 +295,7 @@ impl Worker<'_> {
             }
         }
         let idle_max = self.shared.blueprint().limits().idle;
-        let leftover = now.served > 0 && now.in_flight == 0 && !now.accepting;
+        let leftover = now.served > 0 && now.in_flight == 0 && !now.accepting && !computing;
         if leftover {
             // Used up or told to close, but the guest still does something in the background.
             return timer.poll_after(cx, ABANDONED_GRACE).map(|()| Retired::Closed);

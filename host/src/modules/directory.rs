@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// What tells that a file may have changed without reading it. Links are followed, so that a directory whose links
 /// are switched (as Kubernetes does it) shows a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fingerprint {
+pub(super) struct Fingerprint {
     device: u64,
     inode: u64,
     size: u64,
@@ -21,7 +21,7 @@ impl Fingerprint {
     /// # Errors
     ///
     /// When the file cannot be looked at.
-    pub fn of(path: &Path) -> io::Result<Self> {
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
         let data = fs::metadata(path)?;
         let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
         Ok(Self {

@@ -12,9 +12,10 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
 
-use super::deployed::{Deployed, Error, Platform, Source};
+use super::deployed::{Deployed, Platform};
 use super::directory::{Found, scan};
 use super::settings::Settings;
+use super::source::{Error, Source};
 use super::status::{ModuleState, ModuleStatus, Status};
 use super::table::Deployments;
 use super::watch::Watch;
@@ -209,7 +210,8 @@ impl Loader {
             serving.metrics().swap(SwapResult::Failed);
         }
         tracing::error!(
-            file = found.file_name(), error = text,
+            file = found.file_name(),
+            error = text,
             still_serving = serving.map(|serving| serving.version().as_ref()),
             "a module cannot serve"
         );

@@ -50,8 +50,8 @@ struct Default_ {
 /// Whether some route fits a request.
 pub(super) enum Lookup {
     Found(Match),
-    /// A route has the path, but not the method.
-    WrongMethod,
+    /// Routes have the path, but not the method; these they take.
+    WrongMethod(String),
     None,
 }
 
@@ -83,8 +83,7 @@ impl Routes {
     fn add(&mut self, deployed: &Arc<Deployed>) {
         let manifest = deployed.manifest();
         for route in &manifest.routes {
-            let entry =
-                Entry { deployed: deployed.clone(), label: route.path.as_str().into(), route: route.clone() };
+            let entry = Entry { deployed: deployed.clone(), label: route.path.as_str().into(), route: route.clone() };
             match route.path.segments().first() {
                 Some(Segment::Literal(literal)) => {
                     self.by_segment.entry(literal.clone()).or_default().push(entry);
@@ -109,7 +108,7 @@ impl Routes {
     pub(super) fn find(&self, host: &str, path: &str, method: &Method, grpc: bool, domain: &str) -> Lookup {
         let first = path.strip_prefix('/').unwrap_or(path).split('/').next().unwrap_or_default();
         let candidates = self.by_segment.get(first).into_iter().flatten().chain(&self.open);
-        let mut wrong_method = false;
+        let mut allowed: Vec<&str> = Vec::new();
         for entry in candidates.filter(|entry| entry.matches(host, path)) {
             if entry.route.methods.allow(method) {
                 return Lookup::Found(Match {
@@ -118,10 +117,14 @@ impl Routes {
                     strip: entry.strip(),
                 });
             }
-            wrong_method = true;
+            if let Methods::Only(methods) = &entry.route.methods {
+                allowed.extend(methods.iter().map(Method::as_str));
+            }
         }
-        if wrong_method {
-            return Lookup::WrongMethod;
+        if !allowed.is_empty() {
+            allowed.sort_unstable();
+            allowed.dedup();
+            return Lookup::WrongMethod(allowed.join(", "));
         }
         match self.find_default(host, path, first, grpc, domain) {
             Some(found) => Lookup::Found(found),

@@ -92,15 +92,9 @@ mod tests {
     #[test]
     fn defaults_make_sense_and_mistakes_name_their_key() {
         assert_eq!(Settings::default().validate(), Ok(()));
-        let nameless = Settings {
-            dir: PathBuf::new(),
-            ..Settings::default()
-        };
+        let nameless = Settings { dir: PathBuf::new(), ..Settings::default() };
         assert_eq!(nameless.validate().unwrap_err().key, "dir");
-        let eager = Settings {
-            poll_ms: 0,
-            ..Settings::default()
-        };
+        let eager = Settings { poll_ms: 0, ..Settings::default() };
         assert_eq!(eager.validate().unwrap_err().key, "poll_ms");
     }
 

@@ -54,9 +54,8 @@ impl Status {
     /// How many files are in each state: loading, serving, failed.
     pub(super) fn counts(&self) -> [(&'static str, u64); 3] {
         self.with(|files| {
-            let count = |wanted: fn(&ModuleState) -> bool| {
-                files.values().filter(|file| wanted(&file.state)).count() as u64
-            };
+            let count =
+                |wanted: fn(&ModuleState) -> bool| files.values().filter(|file| wanted(&file.state)).count() as u64;
             [
                 ("loading", count(|state| matches!(state, ModuleState::Loading))),
                 ("serving", count(|state| matches!(state, ModuleState::Serving))),

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use http::Method;
 
-use super::deployed::{Deployed, Entered, Error, Source};
+use super::deployed::{Deployed, Entered};
 use super::routes::{Lookup, Match, Routes};
+use super::source::{Error, Source};
 use crate::call::{CallError, ErrorKind, ServiceName, Side};
 
 /// What serves at one moment.
@@ -132,9 +133,11 @@ impl Deployments {
                         return Ok(Routed { entered, route, strip });
                     }
                 }
-                Lookup::WrongMethod => {
+                Lookup::WrongMethod(allowed) => {
                     let message = format!("no route takes {method} here");
-                    return Err(CallError::new(ErrorKind::MethodNotAllowed, Side::Caller, message));
+                    return Err(
+                        CallError::new(ErrorKind::MethodNotAllowed, Side::Caller, message).with_allowed(allowed)
+                    );
                 }
                 Lookup::None => {
                     let message = "no route and no service takes this request";

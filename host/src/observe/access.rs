@@ -27,9 +27,7 @@ impl AccessLog {
     pub fn wants(self, status: u16, grpc: Option<i32>) -> bool {
         match self {
             Self::Off => false,
-            Self::Errors => {
-                status >= 500 || grpc.is_some_and(|code| GrpcStatus::from_code(code).is_fault())
-            }
+            Self::Errors => status >= 500 || grpc.is_some_and(|code| GrpcStatus::from_code(code).is_fault()),
             Self::All => true,
         }
     }
@@ -97,16 +95,8 @@ mod tests {
         assert!(AccessLog::All.wants(200, None));
         assert!(!AccessLog::Off.wants(500, Some(13)));
         let errors = AccessLog::Errors;
-        assert!(
-            [500, 503, 599]
-                .iter()
-                .all(|status| errors.wants(*status, None))
-        );
-        assert!(
-            [100, 200, 404, 499]
-                .iter()
-                .all(|status| !errors.wants(*status, None))
-        );
+        assert!([500, 503, 599].iter().all(|status| errors.wants(*status, None)));
+        assert!([100, 200, 404, 499].iter().all(|status| !errors.wants(*status, None)));
         let faults = [2, 13, 14, 15, 99, -1];
         assert!(faults.iter().all(|code| errors.wants(200, Some(*code))));
         let ordinary = [0, 1, 3, 4, 5, 7, 8, 12, 16];

@@ -61,10 +61,7 @@ impl LineLimiter {
             let taken = full_at.max(now_ns).saturating_add(self.line_ns);
             (taken - now_ns <= self.burst_ns).then_some(taken)
         };
-        match self
-            .full_at_ns
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-        {
+        match self.full_at_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
             Ok(_) => match self.dropped.swap(0, Ordering::Relaxed) {
                 0 => Admit::Yes,
                 lines => Admit::YesAfterDropping(lines),
@@ -88,9 +85,7 @@ fn nanos(duration: Duration) -> u64 {
 
 /// `line` cut at a character boundary to at most `bytes_max` bytes, with a marker of how much is missing behind it.
 pub fn truncate(line: &str, bytes_max: usize) -> Cow<'_, str> {
-    let kept = line
-        .get(..line.floor_char_boundary(bytes_max))
-        .unwrap_or_default();
+    let kept = line.get(..line.floor_char_boundary(bytes_max)).unwrap_or_default();
     match line.len() - kept.len() {
         0 => Cow::Borrowed(line),
         missing => Cow::Owned(format!("{kept}… [{missing} bytes cut]")),
@@ -118,9 +113,7 @@ mod tests {
         assert_eq!(limiter.admit(now()), Admit::No);
         tokio::time::advance(Duration::from_secs(3600)).await;
         assert_eq!(limiter.admit(now()), Admit::YesAfterDropping(1));
-        let after_silence = (0..10)
-            .filter(|_| limiter.admit(now()) == Admit::Yes)
-            .count();
+        let after_silence = (0..10).filter(|_| limiter.admit(now()) == Admit::Yes).count();
         assert_eq!(after_silence, 4);
         assert_eq!(limiter.take_dropped(), 6);
         assert_eq!(limiter.take_dropped(), 0);
@@ -142,16 +135,9 @@ mod tests {
         let start = Instant::now();
         let limiter = LineLimiter::new(1, 100, start);
         let passed: usize = std::thread::scope(|scope| {
-            let count = || {
-                (0..1000)
-                    .filter(|_| limiter.admit(start) != Admit::No)
-                    .count()
-            };
+            let count = || (0..1000).filter(|_| limiter.admit(start) != Admit::No).count();
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .sum()
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(passed, 100);
     }

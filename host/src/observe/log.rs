@@ -109,10 +109,7 @@ pub enum Error {
 fn parse(text: &str) -> Result<EnvFilter, Error> {
     // To EnvFilter a word that is no level is a target, so that `inof` would log nothing.
     let is_level = |word: &str| word.parse::<tracing::level_filters::LevelFilter>().is_ok();
-    let words = text
-        .split(',')
-        .map(str::trim)
-        .filter(|word| !word.is_empty());
+    let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
     for word in words.filter(|word| !word.contains(['=', '[', ']', '}'])) {
         if !is_level(word) {
             return Err(Error::Word(word.to_owned()));
@@ -121,9 +118,7 @@ fn parse(text: &str) -> Result<EnvFilter, Error> {
     if text.trim().is_empty() {
         return Err(Error::Filter(None));
     }
-    EnvFilter::builder()
-        .parse(text)
-        .map_err(|error| Error::Filter(Some(error)))
+    EnvFilter::builder().parse(text).map_err(|error| Error::Filter(Some(error)))
 }
 
 /// Logs from here to the end of the program, panics included. Keep the [`Guard`] to the end.
@@ -139,15 +134,11 @@ pub fn init(settings: &Settings) -> Result<Guard, Error> {
         Format::Auto if !terminal => Style::Json,
         Format::Auto | Format::Pretty => {
             let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-            Style::Pretty {
-                colours: terminal && wanted,
-            }
+            Style::Pretty { colours: terminal && wanted }
         }
     };
-    let writer = Writer::spawn(std::io::stderr(), BUFFER_BYTES_MAX, move |lines| {
-        style.dropped(lines)
-    })
-    .map_err(Error::Thread)?;
+    let writer =
+        Writer::spawn(std::io::stderr(), BUFFER_BYTES_MAX, move |lines| style.dropped(lines)).map_err(Error::Thread)?;
     tracing_subscriber::registry()
         .with(filter)
         .with(Lines::new(style, writer.clone()))

@@ -56,40 +56,22 @@ impl Metrics {
     /// Metrics that are all zero.
     pub fn new(build: BuildInfo<'_>) -> Self {
         let mut registry = Registry::default();
-        let labels = [
-            ("version", build.version),
-            ("revision", build.revision),
-            ("engine", build.engine),
-        ];
+        let labels = [("version", build.version), ("revision", build.revision), ("engine", build.engine)];
         let labels = labels.map(|(name, value)| (name, value.to_owned()));
-        registry.register(
-            "hostel_build",
-            "What this host was built from",
-            Info::new(labels),
-        );
+        registry.register("hostel_build", "What this host was built from", Info::new(labels));
         let table = Arc::new(Table::default());
         registry.register_collector(Box::new(Arc::clone(&table)));
         registry.register_collector(Box::new(process::Process::default()));
         let nothing: Arc<str> = Arc::from("");
         let unrouted = table.calls(&nothing, &nothing, &nothing, Locality::None);
-        Self {
-            registry: Arc::new(Mutex::new(registry)),
-            table,
-            unrouted,
-        }
+        Self { registry: Arc::new(Mutex::new(registry)), table, unrouted }
     }
 
     /// The counters of the calls to one version of a service on one route, created when they are new.
     ///
     /// `route` is a template, never a path. This takes a lock: keep the result. Counters that were retired are
     /// brought back.
-    pub fn calls(
-        &self,
-        service: &Arc<str>,
-        version: &Arc<str>,
-        route: &Arc<str>,
-        locality: Locality,
-    ) -> CallMetrics {
+    pub fn calls(&self, service: &Arc<str>, version: &Arc<str>, route: &Arc<str>, locality: Locality) -> CallMetrics {
         self.table.calls(service, version, route, locality)
     }
 
@@ -167,9 +149,7 @@ struct CounterFn<F> {
 
 impl<F> fmt::Debug for CounterFn<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CounterFn")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("CounterFn").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -50,9 +50,8 @@ impl Counted {
                     self.outcome = (status, self.grpc_status(at_hand.or(in_headers)));
                     return Ok(response);
                 }
-                Ok(response.map(|body| {
-                    body.map_stream(|body| CountedBody { body, status, in_headers, counted: Some(self) })
-                }))
+                Ok(response
+                    .map(|body| body.map_stream(|body| CountedBody { body, status, in_headers, counted: Some(self) })))
             }
         }
     }

@@ -9,7 +9,7 @@ use wasmtime::AsContextMut;
 use wasmtime::component::{Access, Resource};
 
 use super::fault::{Fault, text};
-use super::space::{Bucket, Cas, Space, Swap};
+use super::space::{Bucket, Cas, Pair, Space, Swap};
 use super::{BUCKETS_MAX, Views};
 use crate::engine::{State, current_call};
 use crate::observe::limiter::Admit;
@@ -105,7 +105,7 @@ pub(super) async fn get_many(
     mut host: Host<'_>,
     handle: Resource<Bucket>,
     keys: Vec<String>,
-) -> Result<Vec<Option<(String, Vec<u8>)>>, Fault> {
+) -> Result<Vec<Option<Pair>>, Fault> {
     let (space, bucket) = find(&mut host, &handle)?;
     let pairs = if keys.len() < READ_ASIDE_LEN_MIN {
         space.get_many(&bucket, keys)
@@ -116,11 +116,7 @@ pub(super) async fn get_many(
     settle(&mut host, pairs)
 }
 
-pub(super) async fn set_many(
-    mut host: Host<'_>,
-    handle: Resource<Bucket>,
-    pairs: Vec<(String, Vec<u8>)>,
-) -> Result<(), Fault> {
+pub(super) async fn set_many(mut host: Host<'_>, handle: Resource<Bucket>, pairs: Vec<Pair>) -> Result<(), Fault> {
     let (space, bucket) = find(&mut host, &handle)?;
     let done = space.set_many(&bucket, pairs).await;
     settle(&mut host, done)

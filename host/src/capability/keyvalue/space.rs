@@ -6,6 +6,9 @@ use bytes::Bytes;
 
 use crate::store::{Effect, Entry, Error, Expected, Namespace, Op, Page, Quota, READ_LEN_MAX, Store};
 
+/// A key and its value, as the bindings have them.
+pub(super) type Pair = (String, Vec<u8>);
+
 /// The namespace of one service, and how much of it there may be.
 pub(super) struct Space {
     store: Arc<dyn Store>,
@@ -67,7 +70,7 @@ impl Space {
     }
 
     /// The keys that exist with their values, in the order asked, `None` for each other.
-    pub(super) fn get_many(&self, bucket: &str, keys: Vec<String>) -> Result<Vec<Option<(String, Vec<u8>)>>, Error> {
+    pub(super) fn get_many(&self, bucket: &str, keys: Vec<String>) -> Result<Vec<Option<Pair>>, Error> {
         let entries = self.store.get_many(&self.namespace, bucket, &keys)?;
         Ok(keys.into_iter().zip(entries).map(|(key, entry)| Some((key, entry?.value.into()))).collect())
     }
@@ -81,7 +84,7 @@ impl Space {
     }
 
     /// Sets all pairs or none, which is more than guests are promised.
-    pub(super) async fn set_many(&self, bucket: &Arc<str>, pairs: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+    pub(super) async fn set_many(&self, bucket: &Arc<str>, pairs: Vec<Pair>) -> Result<(), Error> {
         if pairs.is_empty() {
             return Ok(());
         }

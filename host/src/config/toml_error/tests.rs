@@ -48,11 +48,7 @@ enum Format {
 
 fn even<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
     let value = u8::deserialize(from)?;
-    if value % 2 == 0 {
-        Ok(value)
-    } else {
-        Err(serde::de::Error::custom("must be\neven"))
-    }
+    if value % 2 == 0 { Ok(value) } else { Err(serde::de::Error::custom("must be\neven")) }
 }
 
 fn message(text: &str) -> String {
@@ -63,30 +59,15 @@ fn message(text: &str) -> String {
 #[test]
 fn unknown_keys_name_their_section_and_the_nearest_key() {
     let cases = [
-        (
-            "\n[edge]\nlisten='a'\nlisen='b'",
-            "h.toml:4: unknown key `lisen` in [edge]; did you mean `listen`?",
-        ),
+        ("\n[edge]\nlisten='a'\nlisen='b'", "h.toml:4: unknown key `lisen` in [edge]; did you mean `listen`?"),
         (
             "[edge]\nheader_timeout=1",
             "h.toml:2: unknown key `header_timeout` in [edge]; did you mean `header_timeout_ms`?",
         ),
-        (
-            "[egde]\na=1",
-            "h.toml:1: unknown key `egde` at the top level; did you mean `edge`?",
-        ),
-        (
-            "edge.tls = { crt = 'x' }",
-            "h.toml:1: unknown key `crt` in [edge.tls]; did you mean `cert`?",
-        ),
-        (
-            "[edge.tls]\nx=1",
-            "h.toml:2: unknown key `x` in [edge.tls]; known keys: cert",
-        ),
-        (
-            "[[route]]\npath='a'\n[[route]]\npaht='b'",
-            "h.toml:4: unknown key `paht` in [[route]]; did you mean `path`?",
-        ),
+        ("[egde]\na=1", "h.toml:1: unknown key `egde` at the top level; did you mean `edge`?"),
+        ("edge.tls = { crt = 'x' }", "h.toml:1: unknown key `crt` in [edge.tls]; did you mean `cert`?"),
+        ("[edge.tls]\nx=1", "h.toml:2: unknown key `x` in [edge.tls]; known keys: cert"),
+        ("[[route]]\npath='a'\n[[route]]\npaht='b'", "h.toml:4: unknown key `paht` in [[route]]; did you mean `path`?"),
         (
             "# é\n[edge]\n\"a\\nb `, expected x\"=1",
             "h.toml:3: unknown key `a b `, expected x` in [edge]; known keys: listen, headers_max, header_timeout_ms, \
@@ -109,27 +90,12 @@ fn other_mistakes_name_the_key_and_never_a_string_value() {
             "[edge]\nheaders_max=70000",
             "h.toml:2: `edge.headers_max`: expected a whole number up to 65535, found integer `70000`",
         ),
-        (
-            "[edge]\nformat='jason'",
-            "h.toml:2: `edge.format`: unknown value `jason`; did you mean `json`?",
-        ),
-        (
-            "edge = 5",
-            "h.toml:1: `edge`: expected a table, found integer `5`",
-        ),
-        (
-            "[config]\n\"a b\" = 5",
-            "h.toml:2: `config.\"a b\"`: expected a string, found integer `5`",
-        ),
+        ("[edge]\nformat='jason'", "h.toml:2: `edge.format`: unknown value `jason`; did you mean `json`?"),
+        ("edge = 5", "h.toml:1: `edge`: expected a table, found integer `5`"),
+        ("[config]\n\"a b\" = 5", "h.toml:2: `config.\"a b\"`: expected a string, found integer `5`"),
         ("[edge]\neven = 5", "h.toml:2: `edge.even`: must be even"),
-        (
-            "[[route]]\npath='b'\n\n[[route]]",
-            "h.toml:4: missing key `path` in [[route]]",
-        ),
-        (
-            "[edge]\nlisten='a'\nlisten='b'",
-            "h.toml:3: duplicate key `listen`",
-        ),
+        ("[[route]]\npath='b'\n\n[[route]]", "h.toml:4: missing key `path` in [[route]]"),
+        ("[edge]\nlisten='a'\nlisten='b'", "h.toml:3: duplicate key `listen`"),
         ("[edge\n", "h.toml:1: unclosed table, expected `]`"),
     ];
     for (text, expected) in cases {

@@ -15,8 +15,8 @@ use super::super::job::{Answer, Job};
 use super::super::worker::Message;
 use super::super::{Core, Error};
 use super::{Phase, Shared};
-use crate::observe::metrics::ServiceMetrics;
 use crate::call::{CallContext, CallError, ErrorKind, Request, Side, WithGuard};
+use crate::observe::metrics::ServiceMetrics;
 
 mod gate;
 mod limited;

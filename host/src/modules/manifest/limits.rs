@@ -36,7 +36,7 @@ pub struct Limits {
     pub kv_bytes_max: u64,
     /// Keys the service stores, all buckets together. Key `kv_keys_max`, 1 to 1,000,000,000; default 1,000,000.
     pub kv_keys_max: u64,
-    /// One stored value, in bytes. Key `kv_value_bytes_max`, 1 to 67,108,864 (64 MiB); default 1,048,576 (1 MiB).
+    /// One stored value, in bytes. Key `kv_value_bytes_max`, 1 to 16,777,216 (16 MiB); default 1,048,576 (1 MiB).
     pub kv_value_bytes_max: usize,
     /// Log lines per second; what exceeds it is counted and dropped. Key `log_lines_per_s_max`, 0 to 1,000,000, 0
     /// drops all; default 200.

@@ -179,7 +179,7 @@ fn limits(raw: &raw::Limits) -> Result<Limits, Invalid> {
         depth_max: small("depth_max", raw.depth_max, 1..=128)?.unwrap_or(default.depth_max),
         kv_bytes_max: number("kv_bytes_max", raw.kv_bytes_max, 1..=1 << 40)?.unwrap_or(default.kv_bytes_max),
         kv_keys_max: number("kv_keys_max", raw.kv_keys_max, 1..=1_000_000_000)?.unwrap_or(default.kv_keys_max),
-        kv_value_bytes_max: size("kv_value_bytes_max", raw.kv_value_bytes_max, 1..=64 << 20)?
+        kv_value_bytes_max: size("kv_value_bytes_max", raw.kv_value_bytes_max, 1..=16 << 20)?
             .unwrap_or(default.kv_value_bytes_max),
         log_lines_per_s_max: small("log_lines_per_s_max", raw.log_lines_per_s_max, 0..=1_000_000)?
             .unwrap_or(default.log_lines_per_s_max),

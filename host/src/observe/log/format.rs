@@ -21,13 +21,7 @@ pub(super) enum Style {
 
 impl Style {
     /// One event as one line, its end included.
-    pub(super) fn line(
-        self,
-        time: Timestamp,
-        level: Level,
-        target: &str,
-        fields: &Fields,
-    ) -> String {
+    pub(super) fn line(self, time: Timestamp, level: Level, target: &str, fields: &Fields) -> String {
         let mut line = String::with_capacity(256);
         // Writing to a string cannot fail.
         let _ = match self {
@@ -49,29 +43,15 @@ impl Style {
     }
 }
 
-fn json(
-    line: &mut String,
-    time: Timestamp,
-    level: Level,
-    target: &str,
-    fields: &Fields,
-) -> fmt::Result {
-    write!(
-        line,
-        "{{\"ts\":\"{time}\",\"level\":\"{}\",\"target\":",
-        word(level)
-    )?;
+fn json(line: &mut String, time: Timestamp, level: Level, target: &str, fields: &Fields) -> fmt::Result {
+    write!(line, "{{\"ts\":\"{time}\",\"level\":\"{}\",\"target\":", word(level))?;
     json_text(line, target)?;
     line.push_str(",\"msg\":");
     json_text(line, &fields.message)?;
     for (name, value) in &fields.named {
         line.push_str(",\"");
         json_escape(line, name)?;
-        line.push_str(if MEMBERS.contains(name) {
-            "_\":"
-        } else {
-            "\":"
-        });
+        line.push_str(if MEMBERS.contains(name) { "_\":" } else { "\":" });
         match value {
             Value::Plain(text) => line.push_str(text),
             Value::Text(text) => json_text(line, text)?,
@@ -120,11 +100,7 @@ fn pretty(
         (true, _) => ("\x1b[2m", "\x1b[36m", "\x1b[0m"),
     };
     let target = target.strip_prefix("hostel::").unwrap_or(target);
-    write!(
-        line,
-        "{dim}{time:#}{reset} {bright}{:<5}{reset} ",
-        word(level)
-    )?;
+    write!(line, "{dim}{time:#}{reset} {bright}{:<5}{reset} ", word(level))?;
     write!(line, "{dim}{target:<TARGET_WIDTH$}{reset} ")?;
     readable(line, &fields.message)?;
     for (name, value) in &fields.named {
@@ -152,10 +128,7 @@ fn readable(line: &mut String, text: &str) -> fmt::Result {
 }
 
 fn needs_quotes(text: &str) -> bool {
-    text.is_empty()
-        || text
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control() || c == '"' || c == '=')
+    text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '"' || c == '=')
 }
 
 fn word(level: Level) -> &'static str {

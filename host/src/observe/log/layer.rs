@@ -47,24 +47,15 @@ where
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields::default();
         // From the outermost span inwards, so that what is nearer to the event wins.
-        for span in context
-            .event_scope(event)
-            .into_iter()
-            .flat_map(|scope| scope.from_root())
-        {
+        for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
             if let Some(outer) = span.extensions().get::<Fields>() {
-                outer
-                    .named
-                    .iter()
-                    .for_each(|(name, value)| fields.set(name, value.clone()));
+                outer.named.iter().for_each(|(name, value)| fields.set(name, value.clone()));
             }
         }
         event.record(&mut fields);
         let metadata = event.metadata();
         let target = fields.log_target.as_deref().unwrap_or(metadata.target());
-        let line = self
-            .style
-            .line(Timestamp::now(), *metadata.level(), target, &fields);
+        let line = self.style.line(Timestamp::now(), *metadata.level(), target, &fields);
         self.writer.append(line.as_bytes());
     }
 }

@@ -22,9 +22,8 @@ impl Write for Sink {
 fn logged(style: Style, run: impl FnOnce()) -> String {
     let sink = Sink::default();
     let writer = Writer::spawn(sink.clone(), 1 << 20, move |lines| style.dropped(lines)).unwrap();
-    let subscriber = tracing_subscriber::registry()
-        .with(parse("debug").unwrap())
-        .with(Lines::new(style, writer.clone()));
+    let subscriber =
+        tracing_subscriber::registry().with(parse("debug").unwrap()).with(Lines::new(style, writer.clone()));
     tracing::subscriber::with_default(subscriber, run);
     writer.flush(Duration::from_secs(60));
     let bytes = sink.0.lock().unwrap().clone();
@@ -38,12 +37,7 @@ struct Outer(#[source] std::fmt::Error);
 #[test]
 fn a_json_line_is_one_object_with_flat_fields() {
     let text = logged(Style::Json, || {
-        let span = tracing::info_span!(
-            "call",
-            service = "orders",
-            code = 1,
-            trace_id = tracing::field::Empty
-        );
+        let span = tracing::info_span!("call", service = "orders", code = 1, trace_id = tracing::field::Empty);
         span.record("trace_id", "4bf9");
         let _entered = span.enter();
         let error: &(dyn std::error::Error + 'static) = &Outer(std::fmt::Error);
@@ -53,18 +47,12 @@ fn a_json_line_is_one_object_with_flat_fields() {
         tracing::trace!("not logged");
         tracing::info!(name: "n", absent = None::<u8>, debugged = ?Some("é"));
     });
-    let lines: Vec<serde_json::Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2);
     let mut first = lines[0].clone();
     let ts = first.as_object_mut().unwrap().remove("ts").unwrap();
     let ts = ts.as_str().unwrap();
-    assert!(
-        ts.len() == 24 && ts.starts_with("20") && ts.ends_with('Z'),
-        "{ts}"
-    );
+    assert!(ts.len() == 24 && ts.starts_with("20") && ts.ends_with('Z'), "{ts}");
     assert_eq!(
         first,
         serde_json::json!({
@@ -96,11 +84,7 @@ fn a_call_in_the_access_log_has_all_its_fields() {
     };
     let text = logged(Style::Json, || {
         access.log(AccessLog::Errors);
-        Access {
-            grpc: None,
-            ..access
-        }
-        .log(AccessLog::Errors);
+        Access { grpc: None, ..access }.log(AccessLog::Errors);
     });
     let mut line: serde_json::Value = serde_json::from_str(&text).unwrap();
     line.as_object_mut().unwrap().remove("ts");
@@ -120,32 +104,17 @@ fn a_pretty_line_is_short_aligned_and_safe() {
         tracing::info!(target: "hostel::edge", service = "orders", text = "a b", "listening");
         tracing::error!(target: "other", "guest\nsays \u{1b}[2J\u{9b}");
     });
-    let lines: Vec<&str> = text
-        .lines()
-        .map(|line| line.get(13..).unwrap_or(line))
-        .collect();
-    assert_eq!(
-        lines[0],
-        "info  edge       listening  service=orders  text=\"a b\""
-    );
+    let lines: Vec<&str> = text.lines().map(|line| line.get(13..).unwrap_or(line)).collect();
+    assert_eq!(lines[0], "info  edge       listening  service=orders  text=\"a b\"");
     assert_eq!(lines[1], "error other      guest");
-    assert!(
-        text.ends_with("\n    | says \\u{1b}[2J\\u{9b}\n"),
-        "{text:?}"
-    );
+    assert!(text.ends_with("\n    | says \\u{1b}[2J\\u{9b}\n"), "{text:?}");
     let coloured = logged(Style::Pretty { colours: true }, || tracing::info!("hello"));
     assert!(coloured.contains("\u{1b}[32minfo \u{1b}[0m"));
 }
 
 #[test]
 fn filters_are_checked_before_they_are_used() {
-    for good in [
-        "info",
-        "INFO",
-        "warn,hostel::edge=debug",
-        "off",
-        "hostel[call{service=a}]=trace",
-    ] {
+    for good in ["info", "INFO", "warn,hostel::edge=debug", "off", "hostel[call{service=a}]=trace"] {
         assert_eq!(Filter::try_from(good.to_owned()).unwrap().to_string(), good);
     }
     for bad in ["", " ", "inof", "info,wasmtime", "hostel=loud", "a=b=c"] {
@@ -156,8 +125,7 @@ fn filters_are_checked_before_they_are_used() {
 
 #[test]
 fn settings_are_read_strictly() {
-    let settings: Settings =
-        toml::from_str("format = 'json'\nfilter = 'warn'\naccess = 'all'").unwrap();
+    let settings: Settings = toml::from_str("format = 'json'\nfilter = 'warn'\naccess = 'all'").unwrap();
     assert_eq!(settings.format, Format::Json);
     assert_eq!(settings.access, AccessLog::All);
     assert!(toml::from_str::<Settings>("filter = 'inof'").is_err());

@@ -9,11 +9,7 @@ pub(super) struct Timestamp(Duration);
 
 impl Timestamp {
     pub(super) fn now() -> Self {
-        Self(
-            SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default(),
-        )
+        Self(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 }
 
@@ -26,10 +22,7 @@ impl fmt::Display for Timestamp {
             return write!(f, "{hour:02}:{minute:02}:{second:02}.{milliseconds:03}");
         }
         let (year, month, day) = date(seconds / 86400);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z"
-        )
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z")
     }
 }
 
@@ -48,11 +41,7 @@ fn date(days: u64) -> (u64, u64, u64) {
     // Five months from March on have 153 days together, as have the next five.
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let (month, next_year) = if month_from_march < 10 {
-        (month_from_march + 3, 0)
-    } else {
-        (month_from_march - 9, 1)
-    };
+    let (month, next_year) = if month_from_march < 10 { (month_from_march + 3, 0) } else { (month_from_march - 9, 1) };
     (era * 400 + year_of_era + next_year, month, day)
 }
 
@@ -62,19 +51,14 @@ mod tests {
 
     #[test]
     fn instants_are_shown_in_utc() {
-        let show = |seconds, millis: u32| {
-            Timestamp(Duration::new(seconds, millis * 1_000_000)).to_string()
-        };
+        let show = |seconds, millis: u32| Timestamp(Duration::new(seconds, millis * 1_000_000)).to_string();
         assert_eq!(show(0, 0), "1970-01-01T00:00:00.000Z");
         assert_eq!(show(951_782_399, 999), "2000-02-28T23:59:59.999Z");
         assert_eq!(show(951_782_400, 0), "2000-02-29T00:00:00.000Z");
         assert_eq!(show(1_709_251_199, 5), "2024-02-29T23:59:59.005Z");
         assert_eq!(show(1_767_225_599, 0), "2025-12-31T23:59:59.000Z");
         assert_eq!(show(4_107_542_400, 0), "2100-03-01T00:00:00.000Z");
-        assert_eq!(
-            format!("{:#}", Timestamp(Duration::from_millis(86_399_042))),
-            "23:59:59.042"
-        );
+        assert_eq!(format!("{:#}", Timestamp(Duration::from_millis(86_399_042))), "23:59:59.042");
     }
 
     #[test]
@@ -82,10 +66,7 @@ mod tests {
         let mut last = date(0);
         for days in 1..200_000 {
             let next = date(days);
-            assert!(
-                next > last && (1..=12).contains(&next.1) && (1..=31).contains(&next.2),
-                "{next:?}"
-            );
+            assert!(next > last && (1..=12).contains(&next.1) && (1..=31).contains(&next.2), "{next:?}");
             last = next;
         }
     }

@@ -40,12 +40,8 @@ impl Writer {
         bytes_max: usize,
         dropped: impl Fn(u64) -> String + Send + 'static,
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            bytes_max,
-            state: Mutex::default(),
-            filled: Condvar::new(),
-            written: Condvar::new(),
-        });
+        let shared =
+            Arc::new(Shared { bytes_max, state: Mutex::default(), filled: Condvar::new(), written: Condvar::new() });
         let writer = Self(Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("log".to_owned());
         thread.spawn(move || shared.write_to(sink, dropped))?;
@@ -98,10 +94,7 @@ impl Shared {
             state.writing = false;
             self.written.notify_all();
             while state.buffer.is_empty() {
-                state = self
-                    .filled
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
+                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             state.writing = true;
             std::mem::swap(&mut state.buffer, &mut lines);
@@ -134,10 +127,7 @@ mod tests {
     impl Write for Slow {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.go.recv().map_err(io::Error::other)?;
-            self.written
-                .lock()
-                .unwrap()
-                .push_str(std::str::from_utf8(bytes).unwrap());
+            self.written.lock().unwrap().push_str(std::str::from_utf8(bytes).unwrap());
             Ok(bytes.len())
         }
 
@@ -150,10 +140,7 @@ mod tests {
     fn lines_beyond_the_bound_are_dropped_counted_and_told_of() {
         let (go, wait) = mpsc::channel();
         let written = Arc::new(Mutex::new(String::new()));
-        let sink = Slow {
-            go: wait,
-            written: Arc::clone(&written),
-        };
+        let sink = Slow { go: wait, written: Arc::clone(&written) };
         let writer = Writer::spawn(sink, 10, |lines| format!("dropped {lines}\n")).unwrap();
         writer.append(b"first\n");
         while !writer.0.lock().writing {
@@ -168,10 +155,7 @@ mod tests {
         go.send(()).unwrap();
         go.send(()).unwrap();
         writer.flush(Duration::from_secs(60));
-        assert_eq!(
-            *written.lock().unwrap(),
-            "first\na\nb\nc\nd\ne\ndropped 2\n"
-        );
+        assert_eq!(*written.lock().unwrap(), "first\na\nb\nc\nd\ne\ndropped 2\n");
         writer.append(b"g\n");
         go.send(()).unwrap();
         writer.flush(Duration::from_secs(60));

@@ -106,9 +106,7 @@ impl GrpcStatus {
 
     /// The status of a number. Numbers without a status are [`GrpcStatus::Unknown`], as gRPC has it.
     pub fn from_code(code: i32) -> Self {
-        let status = usize::try_from(code)
-            .ok()
-            .and_then(|code| Self::ALL.get(code));
+        let status = usize::try_from(code).ok().and_then(|code| Self::ALL.get(code));
         status.copied().unwrap_or(Self::Unknown)
     }
 
@@ -137,10 +135,7 @@ impl GrpcStatus {
 
     /// Whether the status tells of a fault of the callee, rather than of the caller or of their agreement.
     pub fn is_fault(self) -> bool {
-        matches!(
-            self,
-            Self::Unknown | Self::Internal | Self::Unavailable | Self::DataLoss
-        )
+        matches!(self, Self::Unknown | Self::Internal | Self::Unavailable | Self::DataLoss)
     }
 }
 
@@ -167,11 +162,7 @@ fn slot_text(slot: usize) -> &'static str {
     if let Some(class) = CLASSES.get(slot - CLASS_FIRST) {
         return class;
     }
-    GrpcStatus::ALL
-        .get(slot - GRPC_FIRST)
-        .copied()
-        .unwrap_or(GrpcStatus::Unknown)
-        .name()
+    GrpcStatus::ALL.get(slot - GRPC_FIRST).copied().unwrap_or(GrpcStatus::Unknown).name()
 }
 
 /// Where a call was answered.
@@ -220,11 +211,7 @@ impl Default for Codes {
 
 impl CallMetrics {
     pub(super) fn new(duration: Arc<Histogram>, in_flight: Arc<Gauge>) -> Self {
-        Self(Arc::new(Counters {
-            codes: Striped::default(),
-            duration,
-            in_flight,
-        }))
+        Self(Arc::new(Counters { codes: Striped::default(), duration, in_flight }))
     }
 
     /// Counts a call that has ended. Three relaxed atomic additions: no lock, and no allocation but at the first call
@@ -249,11 +236,7 @@ impl CallMetrics {
     /// The codes counted so far, each with its count.
     pub(super) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let count = |slot: usize| {
-            let counts = self
-                .0
-                .codes
-                .all()
-                .filter_map(move |codes| codes.0.get(slot));
+            let counts = self.0.codes.all().filter_map(move |codes| codes.0.get(slot));
             counts.map(|count| count.load(Ordering::Relaxed)).sum()
         };
         let counts = (0..SLOTS).map(move |slot| (slot_text(slot), count(slot)));
@@ -276,10 +259,7 @@ impl Gauge {
 
     /// The sum over the copies; each guard is taken off the copy it was added to.
     pub(super) fn get(&self) -> i64 {
-        self.0
-            .all()
-            .map(|count| count.load(Ordering::Relaxed))
-            .sum()
+        self.0.all().map(|count| count.load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -302,25 +282,13 @@ mod tests {
 
     #[test]
     fn every_code_has_a_label() {
-        let cases = [
-            (200, "200"),
-            (508, "508"),
-            (418, "4xx"),
-            (599, "5xx"),
-            (103, "1xx"),
-            (0, "other"),
-            (600, "other"),
-        ];
+        let cases =
+            [(200, "200"), (508, "508"), (418, "4xx"), (599, "5xx"), (103, "1xx"), (0, "other"), (600, "other")];
         for (status, label) in cases {
             assert_eq!(code_text(status, None), label);
         }
-        for (code, label) in [
-            (0, "OK"),
-            (14, "UNAVAILABLE"),
-            (16, "UNAUTHENTICATED"),
-            (17, "UNKNOWN"),
-            (-1, "UNKNOWN"),
-        ] {
+        for (code, label) in [(0, "OK"), (14, "UNAVAILABLE"), (16, "UNAUTHENTICATED"), (17, "UNKNOWN"), (-1, "UNKNOWN")]
+        {
             assert_eq!(code_text(200, Some(code)), label);
         }
         let mut labels: Vec<_> = (0..SLOTS).map(slot_text).collect();

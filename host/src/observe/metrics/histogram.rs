@@ -38,10 +38,7 @@ struct Counts {
 impl Histogram {
     pub(super) fn observe(&self, elapsed: Duration) {
         let ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-        let bucket = BOUNDS_NS
-            .iter()
-            .position(|bound| ns <= *bound)
-            .unwrap_or(BOUNDS_NS.len());
+        let bucket = BOUNDS_NS.iter().position(|bound| ns <= *bound).unwrap_or(BOUNDS_NS.len());
         if let Some(counts) = self.0.mine()
             && let Some(count) = counts.0.buckets.get(bucket)
         {
@@ -52,10 +49,7 @@ impl Histogram {
 
     /// The sum may be some observations ahead of or behind the counts; the counts agree with each other.
     pub(super) fn encode(&self, encoder: &mut MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let bounds = BOUNDS_NS
-            .iter()
-            .map(|ns| seconds(*ns))
-            .chain([f64::INFINITY]);
+        let bounds = BOUNDS_NS.iter().map(|ns| seconds(*ns)).chain([f64::INFINITY]);
         let mut buckets: Vec<(f64, u64)> = bounds.map(|bound| (bound, 0)).collect();
         let mut sum_ns = 0;
         for counts in self.0.all() {

@@ -19,37 +19,21 @@ pub(super) struct Process {
 
 impl Default for Process {
     fn default() -> Self {
-        Self {
-            started: SystemTime::now(),
-        }
+        Self { started: SystemTime::now() }
     }
 }
 
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let started = self
-            .started
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs_f64();
+        let started = self.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let gauges = [
-            (
-                "process_start_time_seconds",
-                "Unix time at which the process started",
-                Some(started),
-            ),
-            (
-                "process_resident_memory_bytes",
-                "Resident memory in bytes",
-                resident_bytes(),
-            ),
+            ("process_start_time_seconds", "Unix time at which the process started", Some(started)),
+            ("process_resident_memory_bytes", "Resident memory in bytes", resident_bytes()),
             ("process_open_fds", "Open file descriptors", open_fds()),
         ];
         for (name, help, value) in gauges {
             if let Some(value) = value {
-                encoder
-                    .encode_descriptor(name, help, None, MetricType::Gauge)?
-                    .encode_gauge(&value)?;
+                encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)?;
             }
         }
         if let Some(seconds) = cpu_seconds() {
@@ -64,9 +48,7 @@ impl Collector for Process {
 
 fn resident_bytes() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024.0)
 }

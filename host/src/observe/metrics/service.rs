@@ -28,16 +28,8 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    pub(super) const ALL: [Self; 8] = [
-        Self::Idle,
-        Self::Reuse,
-        Self::Trap,
-        Self::Cpu,
-        Self::Memory,
-        Self::Retired,
-        Self::Abandoned,
-        Self::Start,
-    ];
+    pub(super) const ALL: [Self; 8] =
+        [Self::Idle, Self::Reuse, Self::Trap, Self::Cpu, Self::Memory, Self::Retired, Self::Abandoned, Self::Start];
 
     /// The label's text.
     pub fn as_str(self) -> &'static str {

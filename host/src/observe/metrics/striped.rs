@@ -40,10 +40,7 @@ impl<T: Default> Striped<T> {
 
     /// All copies there are, to be summed up.
     pub(super) fn all(&self) -> impl Iterator<Item = &T> {
-        self.0
-            .iter()
-            .filter_map(|copy| copy.get())
-            .map(|copy| &copy.0)
+        self.0.iter().filter_map(|copy| copy.get()).map(|copy| &copy.0)
     }
 }
 

@@ -60,20 +60,11 @@ impl Table {
         let mut services = self.services();
         let service = service_entry(&mut services, service);
         let route = service.route_label(route);
-        let duration = Arc::clone(
-            service
-                .durations
-                .entry((Arc::clone(&route), locality))
-                .or_default(),
-        );
+        let duration = Arc::clone(service.durations.entry((Arc::clone(&route), locality)).or_default());
         let in_flight = Arc::clone(&service.metrics.in_flight);
         let version = service.version_entry(version);
         let new = || CallMetrics::new(duration, in_flight);
-        version
-            .calls
-            .entry((route, locality))
-            .or_insert_with(new)
-            .clone()
+        version.calls.entry((route, locality)).or_insert_with(new).clone()
     }
 
     pub(super) fn service(&self, service: &Arc<str>) -> Arc<ServiceMetrics> {
@@ -104,9 +95,8 @@ impl Table {
 
     /// Removes what was retired long enough ago.
     pub(super) fn sweep(&self, now: Instant) {
-        let live = |retired_at: Option<Instant>| {
-            retired_at.is_none_or(|at| now.saturating_duration_since(at) < RETIRED_FOR)
-        };
+        let live =
+            |retired_at: Option<Instant>| retired_at.is_none_or(|at| now.saturating_duration_since(at) < RETIRED_FOR);
         self.services().retain(|_, service| {
             service.sweep(live);
             live(service.retired_at)
@@ -118,16 +108,9 @@ impl Table {
     }
 }
 
-fn service_entry<'a>(
-    services: &'a mut BTreeMap<Arc<str>, Service>,
-    name: &Arc<str>,
-) -> &'a mut Service {
+fn service_entry<'a>(services: &'a mut BTreeMap<Arc<str>, Service>, name: &Arc<str>) -> &'a mut Service {
     let full = services.len() >= SERVICES_MAX && !services.contains_key(name);
-    let name = if full {
-        Arc::from(OTHER)
-    } else {
-        Arc::clone(name)
-    };
+    let name = if full { Arc::from(OTHER) } else { Arc::clone(name) };
     let service = services.entry(name).or_default();
     service.retired_at = None;
     service
@@ -147,14 +130,9 @@ impl Service {
         let before = self.versions.len();
         self.versions.retain(|_, version| live(version.retired_at));
         if self.versions.len() < before {
-            let used: BTreeSet<_> = self
-                .versions
-                .values()
-                .flat_map(|version| version.calls.keys())
-                .collect();
+            let used: BTreeSet<_> = self.versions.values().flat_map(|version| version.calls.keys()).collect();
             self.durations.retain(|key, _| used.contains(key));
-            self.routes
-                .retain(|route| used.iter().any(|(used, _)| used == route));
+            self.routes.retain(|route| used.iter().any(|(used, _)| used == route));
         }
     }
 
@@ -162,10 +140,7 @@ impl Service {
     fn version_entry(&mut self, name: &Arc<str>) -> &mut Version {
         let mut name = Arc::clone(name);
         if self.versions.len() >= VERSIONS_MAX && !self.versions.contains_key(&name) {
-            let retired = self
-                .versions
-                .iter()
-                .filter_map(|(name, version)| Some((version.retired_at?, name)));
+            let retired = self.versions.iter().filter_map(|(name, version)| Some((version.retired_at?, name)));
             match retired.min().map(|(_, oldest)| Arc::clone(oldest)) {
                 Some(oldest) => drop(self.versions.remove(&oldest)),
                 None => name = Arc::from(OTHER),
@@ -186,26 +161,15 @@ impl Collector for Table {
         encode_service_metrics(&services, &mut encoder)?;
         drop(services);
         let help = "Modules by state";
-        let mut family =
-            encoder.encode_descriptor("hostel_modules", help, None, MetricType::Gauge)?;
-        for (state, count) in self
-            .modules
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-        {
-            family
-                .encode_family(&[("state", *state)])?
-                .encode_gauge(count)?;
+        let mut family = encoder.encode_descriptor("hostel_modules", help, None, MetricType::Gauge)?;
+        for (state, count) in self.modules.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            family.encode_family(&[("state", *state)])?.encode_gauge(count)?;
         }
         Ok(())
     }
 }
 
-fn encode_calls(
-    services: &BTreeMap<Arc<str>, Service>,
-    encoder: &mut DescriptorEncoder<'_>,
-) -> fmt::Result {
+fn encode_calls(services: &BTreeMap<Arc<str>, Service>, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let help = "Calls that ended, by HTTP status or gRPC status name";
     let mut family = encoder.encode_descriptor("hostel_calls", help, None, MetricType::Counter)?;
     for (name, service) in services {
@@ -227,66 +191,36 @@ fn encode_calls(
     Ok(())
 }
 
-fn encode_durations(
-    services: &BTreeMap<Arc<str>, Service>,
-    encoder: &mut DescriptorEncoder<'_>,
-) -> fmt::Result {
+fn encode_durations(services: &BTreeMap<Arc<str>, Service>, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let help = "Seconds from taking a call in to its response's end";
     let name = "hostel_call_duration_seconds";
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
     for (name, service) in services {
         for ((route, locality), duration) in &service.durations {
-            let labels = [
-                ("service", &**name),
-                ("route", &**route),
-                ("locality", locality.as_str()),
-            ];
+            let labels = [("service", &**name), ("route", &**route), ("locality", locality.as_str())];
             duration.encode(&mut family.encode_family(&labels)?)?;
         }
     }
     Ok(())
 }
 
-fn encode_service_metrics(
-    services: &BTreeMap<Arc<str>, Service>,
-    encoder: &mut DescriptorEncoder<'_>,
-) -> fmt::Result {
+fn encode_service_metrics(services: &BTreeMap<Arc<str>, Service>, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     type Read = fn(&ServiceMetrics) -> i64;
     let gauges: [(&str, &str, Read); 2] = [
-        (
-            "hostel_calls_in_flight",
-            "Calls being served",
-            ServiceMetrics::calls_in_flight,
-        ),
-        (
-            "hostel_instances",
-            "Instances alive",
-            ServiceMetrics::instances,
-        ),
+        ("hostel_calls_in_flight", "Calls being served", ServiceMetrics::calls_in_flight),
+        ("hostel_instances", "Instances alive", ServiceMetrics::instances),
     ];
     for (name, help, read) in gauges {
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for (service, entry) in services {
-            family
-                .encode_family(&[("service", &**service)])?
-                .encode_gauge(&read(&entry.metrics))?;
+            family.encode_family(&[("service", &**service)])?.encode_gauge(&read(&entry.metrics))?;
         }
     }
     type Counter = fn(&ServiceMetrics) -> &AtomicU64;
     let counters: [(&str, &str, Counter); 3] = [
-        ("hostel_instances_started", "Instances started", |of| {
-            &of.instances_started
-        }),
-        (
-            "hostel_guest_log_lines_dropped",
-            "Log lines of guests above their limit",
-            |of| &of.log_lines_dropped,
-        ),
-        (
-            "hostel_queue_rejected",
-            "Calls refused by a full or slow queue",
-            |of| &of.queue_rejected,
-        ),
+        ("hostel_instances_started", "Instances started", |of| &of.instances_started),
+        ("hostel_guest_log_lines_dropped", "Log lines of guests above their limit", |of| &of.log_lines_dropped),
+        ("hostel_queue_rejected", "Calls refused by a full or slow queue", |of| &of.queue_rejected),
     ];
     for (name, help, counter) in counters {
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
@@ -296,8 +230,7 @@ fn encode_service_metrics(
         }
     }
     let help = "Instances ended, by reason";
-    let mut family =
-        encoder.encode_descriptor("hostel_instances_ended", help, None, MetricType::Counter)?;
+    let mut family = encoder.encode_descriptor("hostel_instances_ended", help, None, MetricType::Counter)?;
     for (service, entry) in services {
         for (reason, count) in EndReason::ALL.iter().zip(&entry.metrics.instances_ended) {
             let labels = [("service", &**service), ("reason", reason.as_str())];
@@ -305,8 +238,7 @@ fn encode_service_metrics(
         }
     }
     let help = "Attempts to change what a service runs, by result";
-    let mut family =
-        encoder.encode_descriptor("hostel_module_swaps", help, None, MetricType::Counter)?;
+    let mut family = encoder.encode_descriptor("hostel_module_swaps", help, None, MetricType::Counter)?;
     for (service, entry) in services {
         for (result, count) in SwapResult::ALL.iter().zip(&entry.metrics.swaps) {
             let labels = [("service", &**service), ("result", result.as_str())];
@@ -316,12 +248,6 @@ fn encode_service_metrics(
     Ok(())
 }
 
-fn encode_count<const N: usize>(
-    family: &mut MetricEncoder<'_>,
-    labels: &[(&str, &str); N],
-    count: u64,
-) -> fmt::Result {
-    family
-        .encode_family(labels)?
-        .encode_counter::<NoLabelSet, _, u64>(&count, None)
+fn encode_count<const N: usize>(family: &mut MetricEncoder<'_>, labels: &[(&str, &str); N], count: u64) -> fmt::Result {
+    family.encode_family(labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)
 }

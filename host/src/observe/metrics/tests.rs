@@ -3,11 +3,7 @@ use std::time::Duration;
 use super::*;
 
 fn metrics() -> Metrics {
-    Metrics::new(BuildInfo {
-        version: "0.1.0",
-        revision: "abc\"d",
-        engine: "wasmtime 48",
-    })
+    Metrics::new(BuildInfo { version: "0.1.0", revision: "abc\"d", engine: "wasmtime 48" })
 }
 
 fn name(text: &str) -> Arc<str> {
@@ -16,48 +12,24 @@ fn name(text: &str) -> Arc<str> {
 
 #[track_caller]
 fn assert_has(text: &str, line: &str) {
-    assert!(
-        text.lines().any(|found| found == line),
-        "no line {line} in\n{text}"
-    );
+    assert!(text.lines().any(|found| found == line), "no line {line} in\n{text}");
 }
 
 #[test]
 fn calls_are_counted_under_their_labels() {
     let metrics = metrics();
-    let calls = metrics.calls(
-        &name("orders"),
-        &name("1.2.0"),
-        &name("/orders/{id}"),
-        Locality::Local,
-    );
-    let again = metrics.calls(
-        &name("orders"),
-        &name("1.2.0"),
-        &name("/orders/{id}"),
-        Locality::Local,
-    );
+    let calls = metrics.calls(&name("orders"), &name("1.2.0"), &name("/orders/{id}"), Locality::Local);
+    let again = metrics.calls(&name("orders"), &name("1.2.0"), &name("/orders/{id}"), Locality::Local);
     calls.record(200, None, Duration::from_micros(100));
     again.record(200, None, Duration::from_secs(11));
     again.record(200, Some(14), Duration::from_millis(1));
     let guard = calls.begin();
-    metrics
-        .unrouted()
-        .record(404, None, Duration::from_micros(5));
+    metrics.unrouted().record(404, None, Duration::from_micros(5));
     let text = metrics.encode();
     let labels = "service=\"orders\",version=\"1.2.0\",route=\"/orders/{id}\"";
-    assert_has(
-        &text,
-        &format!("hostel_calls_total{{{labels},code=\"200\",locality=\"local\"}} 2"),
-    );
-    assert_has(
-        &text,
-        &format!("hostel_calls_total{{{labels},code=\"UNAVAILABLE\",locality=\"local\"}} 1"),
-    );
-    assert_has(
-        &text,
-        "hostel_calls_total{service=\"\",version=\"\",route=\"\",code=\"404\",locality=\"none\"} 1",
-    );
+    assert_has(&text, &format!("hostel_calls_total{{{labels},code=\"200\",locality=\"local\"}} 2"));
+    assert_has(&text, &format!("hostel_calls_total{{{labels},code=\"UNAVAILABLE\",locality=\"local\"}} 1"));
+    assert_has(&text, "hostel_calls_total{service=\"\",version=\"\",route=\"\",code=\"404\",locality=\"none\"} 1");
     let bucket = |le: &str, count: u64| {
         let labels = "service=\"orders\",route=\"/orders/{id}\",locality=\"local\"";
         // The bound is written before the other labels.
@@ -71,10 +43,7 @@ fn calls_are_counted_under_their_labels() {
     bucket("+Inf", 3);
     assert_has(&text, "hostel_calls_in_flight{service=\"orders\"} 1");
     drop(guard);
-    assert_has(
-        &metrics.encode(),
-        "hostel_calls_in_flight{service=\"orders\"} 0",
-    );
+    assert_has(&metrics.encode(), "hostel_calls_in_flight{service=\"orders\"} 0");
 }
 
 #[test]
@@ -146,28 +115,14 @@ fn retired_counters_go_after_a_while_and_come_back_when_used() {
 #[test]
 fn every_label_has_a_bound() {
     let metrics = metrics();
-    let count = |needle: &str| {
-        metrics
-            .encode()
-            .lines()
-            .filter(|line| line.contains(needle))
-            .count()
-    };
+    let count = |needle: &str| metrics.encode().lines().filter(|line| line.contains(needle)).count();
     let record = |service: &str, version: &str, route: &str| {
-        let calls = metrics.calls(
-            &name(service),
-            &name(version),
-            &name(route),
-            Locality::Local,
-        );
+        let calls = metrics.calls(&name(service), &name(version), &name(route), Locality::Local);
         calls.record(200, None, Duration::ZERO);
     };
     (0..300).for_each(|n| record("orders", "1", &format!("/{n}")));
     assert_eq!(count("hostel_calls_total{service=\"orders\""), 201);
-    assert_eq!(
-        count("route=\"other\",code=\"200\",locality=\"local\"} 100"),
-        1
-    );
+    assert_eq!(count("route=\"other\",code=\"200\",locality=\"local\"} 100"), 1);
     record("orders", "1", "/7");
     assert_eq!(count("route=\"/7\",code=\"200\",locality=\"local\"} 2"), 1);
 
@@ -175,18 +130,9 @@ fn every_label_has_a_bound() {
     metrics.retire_version("users", "3");
     metrics.retire_version("users", "2");
     (15..20).for_each(|n| record("users", &format!("{n}"), "/"));
-    assert_eq!(
-        count("hostel_calls_total{service=\"users\",version=\"3\""),
-        0
-    );
-    assert_eq!(
-        count("hostel_calls_total{service=\"users\",version=\"2\""),
-        0
-    );
-    assert_eq!(
-        count("hostel_calls_total{service=\"users\",version=\"other\""),
-        1
-    );
+    assert_eq!(count("hostel_calls_total{service=\"users\",version=\"3\""), 0);
+    assert_eq!(count("hostel_calls_total{service=\"users\",version=\"2\""), 0);
+    assert_eq!(count("hostel_calls_total{service=\"users\",version=\"other\""), 1);
     assert_eq!(count("hostel_calls_total{service=\"users\""), 17);
 
     (0..1100).for_each(|n| record(&format!("s{n}"), "1", "/"));
