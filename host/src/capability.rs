@@ -2,7 +2,6 @@
 
 pub mod calls;
 pub mod config;
-mod drained;
 pub mod egress;
 pub mod keyvalue;
 pub mod logging;

@@ -15,7 +15,6 @@ use wasmtime::component::{Accessor, Linker, Resource};
 use wasmtime_wasi_http::p3::bindings::http::{client, types};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView, p3};
 
-use super::drained::Drained;
 use super::egress::Egress;
 use crate::call::{
     Call, CallContext, CallError, Caller, Deadline, ErrorKind, Request, Response, ServiceName, Side, TraceContext,
@@ -25,12 +24,17 @@ use crate::engine::{
     Capability, Guest, Inflight, LEAN_CLIENT, LeanError, LeanRequest, LeanResponse, Outgoing, State, current_call,
 };
 use crate::modules::manifest::Manifest;
+use crate::policy::drained::Drained;
 
 /// The domain of services in URIs: `http://orders.internal/`.
 const INTERNAL: &str = ".internal";
 
 /// How long a call may take that a guest makes on nobody's behalf: at start-up, or after it has answered.
 const UNATTRIBUTED_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is read, after the answer, of a body that the callee did not read: bytes and time.
+const UNREAD_BYTES_MAX: usize = 64 * 1024;
+const UNREAD_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Lets guests call services and granted origins.
 pub struct Calls(Arc<Sender>);
@@ -150,7 +154,7 @@ impl Outgoing for Sender {
         call: Option<Arc<Inflight>>,
         request: Request,
     ) -> BoxFuture<'static, Result<Response, CallError>> {
-        let request = request.map(|body| body.map_stream(Drained::new));
+        let request = request.map(|body| body.map_stream(|body| Drained::new(body, UNREAD_BYTES_MAX, UNREAD_TIME_MAX)));
         let prepared = prepare(&guest, call.as_deref(), request);
         let (services, egress) = (self.services.clone(), self.egress.clone());
         async move {

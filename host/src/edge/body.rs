@@ -5,13 +5,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Version};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::respond::grpc_trailers;
 use crate::call::{Body, CallError, ErrorKind, Response, Side, grpc};
+use crate::policy::drained::Drained;
 
 /// A request body up to this length, in bytes, is read before the call is made, so that it crosses into the guest in
 /// one piece.
@@ -19,14 +20,13 @@ const EAGER_BYTES_MAX: u64 = 64 * 1024;
 
 /// Takes a request's body in: as bytes when it is small and its length is known, or when it is there already; else as
 /// a stream.
-pub(super) async fn incoming(body: Incoming, headers: &HeaderMap, idle_max: Duration) -> Result<Body, CallError> {
+pub(super) async fn incoming(mut body: Unread, headers: &HeaderMap) -> Result<Body, CallError> {
     if body.is_end_stream() {
         return Ok(Body::empty());
     }
     let small = body.size_hint().exact().is_some_and(|length| length <= EAGER_BYTES_MAX);
     // A client may want to hear whether to send its body at all; only the service knows.
     let waits = headers.contains_key(http::header::EXPECT);
-    let mut body = Timed { body, idle_max, timer: None };
     let mut read = BytesMut::new();
     let mut trailers = None;
     if !waits {
@@ -55,8 +55,23 @@ pub(super) async fn incoming(body: Incoming, headers: &HeaderMap, idle_max: Dura
     Ok(Body::stream(Resumed { first: Some(read.freeze()).filter(|first| !first.is_empty()), body }))
 }
 
+/// A request's body that nobody has read yet. Over HTTP/1.1 it is drained when nobody ever does: closing a connection
+/// with unread bytes destroys the answer on its way to the client.
+pub(super) type Unread = Drained<Timed>;
+
+/// How much of it is drained, and for how long. Clients that have more to send than this learn it the hard way.
+const UNREAD_BYTES_MAX: usize = 16 * 1024 * 1024;
+const UNREAD_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Takes a request's body.
+pub(super) fn unread(body: Incoming, version: Version, idle_max: Duration) -> Unread {
+    // HTTP/2 has a way to say that the rest is not wanted.
+    let bytes_max = if version < Version::HTTP_2 { UNREAD_BYTES_MAX } else { 0 };
+    Drained::new(Timed { body, idle_max, timer: None }, bytes_max, UNREAD_TIME_MAX)
+}
+
 /// A body that may not stand still.
-struct Timed {
+pub(super) struct Timed {
     body: Incoming,
     idle_max: Duration,
     timer: Option<Pin<Box<Sleep>>>,
@@ -99,7 +114,7 @@ fn broken(error: hyper::Error) -> CallError {
 /// A body of which a piece has been read.
 struct Resumed {
     first: Option<Bytes>,
-    body: Timed,
+    body: Unread,
 }
 
 impl http_body::Body for Resumed {

@@ -40,8 +40,7 @@ pub(super) async fn serve(edge: Edge, stream: TcpStream, client: SocketAddr, sto
         // `Activity` measures this more exactly; hyper's own clock also runs between requests.
         .header_read_timeout(None)
         .max_headers(settings.headers_max.into())
-        .max_buf_size(settings.headers_bytes_max as usize)
-        .pipeline_flush(true);
+        .max_buf_size(settings.headers_bytes_max as usize);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -8,7 +8,7 @@ use http::{HeaderMap, Uri};
 use hyper::body::Incoming;
 
 use super::activity::InFlight;
-use super::body::{Outgoing, incoming};
+use super::body::{Outgoing, Unread, incoming, unread};
 use super::respond::{error_response, finish_headers};
 use super::{Edge, Shared};
 use crate::call::{
@@ -39,6 +39,7 @@ pub(super) async fn handle(
         .get(header::TRACEPARENT)
         .and_then(|value| TraceContext::parse(value.as_bytes()))
         .map_or_else(TraceContext::new_root, |outer| outer.child());
+    let version = request.version();
     let head = Head {
         method: request.method().clone(),
         is_grpc: grpc::is_grpc(request.headers()),
@@ -46,6 +47,8 @@ pub(super) async fn handle(
         client,
         begun: Instant::now(),
     };
+    let idle_max = shared.settings.body_idle_timeout();
+    let request = request.map(|body| unread(body, version, idle_max));
     let routed = route(shared, &request, head.is_grpc);
     let (service, route) = match &routed {
         Ok(routed) => (Some(routed.entered.deployed().service().clone()), Some(routed.route.clone())),
@@ -83,7 +86,13 @@ pub(super) async fn handle(
     Outgoing::wrap(response, head.is_grpc, Box::new(log))
 }
 
-fn route(shared: &Shared, request: &hyper::Request<Incoming>, is_grpc: bool) -> Result<Routed, CallError> {
+fn route(shared: &Shared, request: &hyper::Request<Unread>, is_grpc: bool) -> Result<Routed, CallError> {
+    let headers_max = usize::from(shared.settings.headers_max);
+    if request.headers().len() > headers_max {
+        let message = format!("the request has more than {headers_max} headers");
+        return Err(CallError::new(ErrorKind::HeadersTooLarge, Side::Caller, message));
+    }
+
     let authority = request
         .uri()
         .authority()
@@ -108,7 +117,7 @@ fn host_of(authority: &str) -> &str {
 async fn call(
     shared: &Shared,
     head: &Head,
-    request: hyper::Request<Incoming>,
+    request: hyper::Request<Unread>,
     routed: Routed,
 ) -> Result<Response, CallError> {
     let (mut parts, body) = request.into_parts();
@@ -123,7 +132,7 @@ async fn call(
     };
     header::sanitize(&mut parts.headers);
     parts.uri = target_uri(&parts.uri, &parts.headers, routed.strip)?;
-    let body = incoming(body, &parts.headers, shared.settings.body_idle_timeout()).await?;
+    let body = incoming(body, &parts.headers).await?;
     let mut request = Request::from_parts(parts, body);
     request.extensions_mut().clear();
     shared.router.call_entered(routed.entered, request, context).await

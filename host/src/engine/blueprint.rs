@@ -111,10 +111,6 @@ impl Blueprint {
         &self.guest
     }
 
-    pub(super) fn log(&self) -> &Arc<GuestLog> {
-        &self.log
-    }
-
     /// How many calls one instance takes at once.
     pub(super) fn concurrency(&self) -> usize {
         match self.door() {

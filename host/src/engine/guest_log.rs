@@ -13,6 +13,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use crate::call::{ServiceName, TraceContext};
 use crate::observe::limiter::{Admit, LineLimiter, truncate};
+use crate::observe::metrics::ServiceMetrics;
 
 /// What a guest may write to standard output at once, in bytes.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
@@ -24,19 +25,21 @@ pub struct GuestLog {
     /// `None` when the service may not log at all.
     lines: Option<LineLimiter>,
     line_bytes_max: usize,
+    metrics: Arc<ServiceMetrics>,
 }
 
 impl GuestLog {
     /// A log that takes `lines_per_s_max` lines a second, and twice as many in a burst.
-    pub fn new(service: ServiceName, version: Arc<str>, lines_per_s_max: u32, line_bytes_max: usize) -> Self {
+    pub fn new(
+        service: ServiceName,
+        version: Arc<str>,
+        lines_per_s_max: u32,
+        line_bytes_max: usize,
+        metrics: Arc<ServiceMetrics>,
+    ) -> Self {
         let burst = lines_per_s_max.saturating_mul(2);
         let lines = (lines_per_s_max > 0).then(|| LineLimiter::new(lines_per_s_max, burst, Instant::now()));
-        Self { service, version, lines, line_bytes_max }
-    }
-
-    /// Lines dropped and not reported yet.
-    pub fn take_dropped(&self) -> u64 {
-        self.lines.as_ref().map_or(0, LineLimiter::take_dropped)
+        Self { service, version, lines, line_bytes_max, metrics }
     }
 
     /// Writes one line, or counts it when there are too many. `source` says where in the guest it is from.
@@ -50,9 +53,11 @@ impl GuestLog {
     }
 
     fn emit(&self, level: Level, critical: Option<bool>, source: &str, trace: Option<TraceContext>, line: &str) {
-        let Some(lines) = &self.lines else { return };
-        match lines.admit(Instant::now()) {
-            Admit::No => return,
+        match self.lines.as_ref().map_or(Admit::No, |lines| lines.admit(Instant::now())) {
+            Admit::No => {
+                self.metrics.log_lines_dropped(1);
+                return;
+            }
             Admit::YesAfterDropping(dropped) => {
                 tracing::warn!(
                     target: "hostel::guest",

@@ -138,6 +138,8 @@ async fn work(
                 })?;
                 let running = handle.start_call_concurrent(&mut store, (request, out))?;
                 started(&mut store, running.task());
+                // There is one call at a time, so every request until the next one is this one's.
+                store.data_mut().attribute_next_request(Some(call.clone()));
                 wasmtime::error::Ok(running)
             })?;
             handle.finish_call_concurrent(accessor, running).await?;

@@ -71,6 +71,7 @@ impl Deployed {
             version.clone(),
             manifest.limits.log_lines_per_s_max,
             manifest.limits.log_line_bytes_max,
+            metrics.clone(),
         );
         let guest = Guest { service: service.clone(), version: version.clone(), profile: manifest.clone() as Arc<_> };
         let pool = platform.engine.pool(&compiled, guest, limits(&manifest), log, metrics.clone()).map_err(failed)?;
@@ -182,7 +183,6 @@ impl Deployed {
             cut_off = self.pool.snapshot().in_flight;
             self.pool.kill();
         }
-        self.metrics.log_lines_dropped(self.pool.log().take_dropped());
         cut_off
     }
 }

@@ -34,6 +34,11 @@ pub async fn within(
     }
     let response =
         tokio::time::timeout_at(deadline.instant(), call).await.map_err(|_| CallError::timeout(MESSAGE))??;
+    // Guests whose own calls time out at this very moment answer something; it comes too late all the same, and its
+    // body would break off at once.
+    if deadline.has_passed() {
+        return Err(CallError::timeout(MESSAGE));
+    }
     Ok(response.map(|body| {
         body.map_stream(|body| Expiring { body, timer: Box::pin(tokio::time::sleep_until(deadline.instant())) })
     }))

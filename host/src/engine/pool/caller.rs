@@ -9,7 +9,6 @@ use http_body::Body as _;
 use tokio::sync::oneshot;
 
 use super::super::blueprint::{Blueprint, Door};
-use super::super::guest_log::GuestLog;
 use super::super::inflight::Inflight;
 use super::super::job::{Answer, Job};
 use super::super::worker::Message;
@@ -41,11 +40,6 @@ impl Pool {
     /// How calls get in.
     pub fn door(&self) -> Door {
         self.shared.blueprint.door()
-    }
-
-    /// The log of the version.
-    pub fn log(&self) -> &Arc<GuestLog> {
-        self.shared.blueprint.log()
     }
 
     /// Starts one instance, to see whether that works.
