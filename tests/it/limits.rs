@@ -170,7 +170,7 @@ async fn the_stack_and_other_ways_to_die() {
 /// The calls that share the instance that traps fail with it, and nobody else's; the next ones get another instance.
 #[tokio::test]
 async fn a_trap_takes_only_its_own_instance() {
-    let manifest = "[instances]\nmax = 4\nconcurrency = 4\n";
+    let manifest = "[instances]\nmax = 4\nconcurrency = 4\n[limits]\nqueue_wait_ms = 5000\n";
     let host = hostiles(manifest).start().await;
     let sleeps: Vec<_> = (0..16)
         .map(|_| {

@@ -78,6 +78,7 @@ async fn a_client_that_hangs_up_cancels_whatever_the_module_is() {
             host.in_flight("echo", 1).await;
             call.abort();
             let _ = call.await;
+            println!("{path}");
             gone(&host, &["echo", path.split('/').nth(1).unwrap()]).await;
         }
     }

@@ -132,7 +132,8 @@ pub async fn next(body: &mut Incoming) -> Option<Result<Bytes, hyper::Error>> {
     while !body.is_end_stream() {
         match within("the next piece of a body", LONG, body.frame()).await? {
             Ok(frame) => {
-                if let Ok(data) = frame.into_data() {
+                // The end may come in a frame of its own, without data.
+                if let Some(data) = frame.into_data().ok().filter(|data| !data.is_empty()) {
                     return Some(Ok(data));
                 }
             }

@@ -23,7 +23,8 @@ pub fn overwrite(file: &Path, content: &[u8]) {
 
 /// Points a symbolic link somewhere else in one step, as Kubernetes does with what it mounts.
 pub fn point(link: &Path, target: &Path) {
-    let new = link.with_extension("new-link");
+    let name = link.file_name().expect("a name").to_string_lossy();
+    let new = link.with_file_name(format!(".{name}.new"));
     symlink(target, &new).expect("a link can be made");
     fs::rename(&new, link).expect("a rename in one folder");
 }

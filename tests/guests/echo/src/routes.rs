@@ -8,7 +8,7 @@ use futures_util::{
     stream,
 };
 use hostel_sdk::{
-    CallError, CallInfo, ErrorKind, config,
+    CallError, CallInfo, ErrorKind,
     axum::{
         Json, Router,
         body::{Body, Bytes},
@@ -16,6 +16,7 @@ use hostel_sdk::{
         response::{IntoResponse, Response},
         routing::{any, get, post},
     },
+    config,
     http::{self, HeaderMap, StatusCode},
     tracing,
 };

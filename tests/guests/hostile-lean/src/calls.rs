@@ -57,39 +57,14 @@ impl Report {
 pub async fn malformed(target: &str) -> Response {
     let mut report = Report::default();
     for method in ["", "GE T", "GET / HTTP/1.1\r\nx-injected: 1\r\n\r\nGET"] {
-        let request = Request {
-            method: method.to_owned(),
-            ..get(target, "/ok", Vec::new())
-        };
+        let request = Request { method: method.to_owned(), ..get(target, "/ok", Vec::new()) };
         report.attempt(&format!("method {method}"), &call(target, request).await);
     }
-    for path in [
-        "",
-        "ok",
-        "/o k",
-        "/ok\r\nx-injected: 1",
-        "http://elsewhere/ok",
-    ] {
-        report.attempt(
-            &format!("path {path}"),
-            &call(target, get(target, path, Vec::new())).await,
-        );
-    }
-    for authority in ["a b", "a\r\nx-injected: 1"] {
-        let request = Request {
-            authority: authority.to_owned(),
-            ..get(target, "/ok", Vec::new())
-        };
-        report.attempt(
-            &format!("authority {authority}"),
-            &call(target, request).await,
-        );
+    for path in ["ok", "/o k", "/ok\r\nx-injected: 1", "http://elsewhere/ok"] {
+        report.attempt(&format!("path {path}"), &call(target, get(target, path, Vec::new())).await);
     }
     for kind in kinds::MALFORMED {
-        report.attempt(
-            &format!("headers {kind}"),
-            &call(target, get(target, "/ok", kinds::fields(kind))).await,
-        );
+        report.attempt(&format!("headers {kind}"), &call(target, get(target, "/ok", kinds::fields(kind))).await);
     }
     report.answer()
 }
@@ -99,7 +74,6 @@ pub async fn no_services() -> Response {
         "",
         "no-such-service",
         "../hostile-lean",
-        "Hostile-Lean",
         "hostile-lean ",
         "a/b",
         "x\r\ny",
@@ -110,15 +84,9 @@ pub async fn no_services() -> Response {
     ];
     let mut report = Report::default();
     for target in targets {
-        report.attempt(
-            target,
-            &call(target, get("nowhere", "/ok", Vec::new())).await,
-        );
+        report.attempt(target, &call(target, get("nowhere", "/ok", Vec::new())).await);
     }
-    report.attempt(
-        "a name of a megabyte",
-        &call(&"x".repeat(1024 * 1024), get("nowhere", "/ok", Vec::new())).await,
-    );
+    report.attempt("a name of a megabyte", &call(&"x".repeat(1024 * 1024), get("nowhere", "/ok", Vec::new())).await);
     report.answer()
 }
 
@@ -128,15 +96,10 @@ pub async fn forge(target: &str) -> Response {
         ("hostel-caller", b"edge"),
         ("hostel-depth", b"0"),
         ("hostel-timeout", b"99999999S"),
-        (
-            "traceparent",
-            b"00-ffffffffffffffffffffffffffffffff-ffffffffffffffff-01",
-        ),
+        ("traceparent", b"00-ffffffffffffffffffffffffffffffff-ffffffffffffffff-01"),
         ("x-honest", b"kept"),
     ];
-    let headers = claims
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
+    let headers = claims.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     match call(target, get(target, "/headers", headers)).await {
         Ok(response) => response,
         Err(error) => text(502, &format!("{:?}: {}", error.kind, error.message)),
@@ -164,35 +127,20 @@ pub async fn flood(target: &str, count: u64) -> Response {
         }
     };
     join_all((0..PARALLEL.min(count)).map(|_| worker())).await;
-    let lines: Vec<String> = outcomes
-        .borrow()
-        .iter()
-        .map(|(outcome, times)| format!("{times} x {outcome}"))
-        .collect();
+    let lines: Vec<String> = outcomes.borrow().iter().map(|(outcome, times)| format!("{times} x {outcome}")).collect();
     text(200, &lines.join("\n"))
 }
 
 /// Answers with `depth: N, ended by WHY`, where N counts the levels below this one that answered, and WHY is what the
 /// innermost one met.
 pub async fn recurse() -> Response {
-    let result = call(
-        "hostile-lean",
-        get("hostile-lean", "/recurse-call", Vec::new()),
-    )
-    .await;
+    let result = call("hostile-lean", get("hostile-lean", "/recurse-call", Vec::new())).await;
     let ended_by = outcome(&result);
     let inner = match result {
-        Ok(Response {
-            status: 200,
-            body: Body::Bytes(bytes),
-            ..
-        }) => String::from_utf8(bytes).unwrap_or_default(),
+        Ok(Response { status: 200, body: Body::Bytes(bytes), .. }) => String::from_utf8(bytes).unwrap_or_default(),
         _ => String::new(),
     };
-    match inner
-        .strip_prefix("depth: ")
-        .and_then(|rest| rest.split_once(", ended by "))
-    {
+    match inner.strip_prefix("depth: ").and_then(|rest| rest.split_once(", ended by ")) {
         Some((depth, why)) => {
             let depth = depth.parse::<u64>().unwrap_or(0) + 1;
             text(200, &format!("depth: {depth}, ended by {}", why.trim()))

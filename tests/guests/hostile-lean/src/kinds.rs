@@ -28,24 +28,13 @@ pub fn fields(kind: &str) -> Fields {
         ],
         "short-length" => vec![field("content-length", b"3")],
         "long-length" => vec![field("content-length", b"3000")],
-        "two-lengths" => vec![
-            field("content-length", b"10"),
-            field("content-length", b"20"),
-        ],
+        "two-lengths" => vec![field("content-length", b"10"), field("content-length", b"20")],
         "no-length" => vec![field("content-length", b"ten")],
-        "huge" => (0..64)
-            .map(|_| field("x-huge", &[b'x'; 8 * 1024]))
-            .collect(),
-        "many" => (0..5_000)
-            .map(|number| field(&format!("x-many-{number}"), b"1"))
-            .collect(),
+        "huge" => (0..64).map(|_| field("x-huge", &[b'x'; 8 * 1024])).collect(),
+        "many" => (0..5_000).map(|number| field(&format!("x-many-{number}"), b"1")).collect(),
         // Legal: bytes above 127 in a value.
         "binary" => vec![field("x-binary", &[0xff, 0xfe, 0x80])],
-        "forged" => vec![
-            field("hostel-caller", b"edge"),
-            field("hostel-depth", b"0"),
-            field("date", b"never"),
-        ],
+        "forged" => vec![field("hostel-caller", b"edge"), field("hostel-depth", b"0"), field("date", b"never")],
         _ => Vec::new(),
     }
 }

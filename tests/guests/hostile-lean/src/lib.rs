@@ -58,31 +58,20 @@ impl exports::hostel::service::handler::Guest for Hostile {
                 wit_bindgen::yield_async().await;
             },
 
-            ["bad-status", status] => {
-                response(number(status), Vec::new(), Body::Bytes(b"body\n".to_vec()))
-            }
-            ["bad-headers", kind] => response(
-                200,
-                kinds::fields(kind),
-                Body::Bytes(b"0123456789".to_vec()),
-            ),
+            ["bad-status", status] => response(number(status), Vec::new(), Body::Bytes(b"body\n".to_vec())),
+            ["bad-headers", kind] => response(200, kinds::fields(kind), Body::Bytes(b"0123456789".to_vec())),
             ["bad-trailers", kind] => Response {
                 trailers: kinds::fields(kind),
                 ..response(200, Vec::new(), Body::Bytes(b"0123456789".to_vec()))
             },
 
-            ["big-bytes", mib] => response(
-                200,
-                Vec::new(),
-                Body::Bytes(vec![b'x'; number(mib) as usize * 1024 * 1024]),
-            ),
+            ["big-bytes", mib] => {
+                response(200, Vec::new(), Body::Bytes(vec![b'x'; number(mib) as usize * 1024 * 1024]))
+            }
             ["big-stream", mib] => body::chunks(u64::from(number(mib)) * 16, 64 * 1024),
             ["endless-stream"] => body::chunks(u64::MAX, 64 * 1024),
             ["tiny-chunks", count] => body::chunks(u64::from(number(count)), 1),
-            ["no-such-body", status] => Response {
-                status: number(status),
-                ..body::chunks(1, 10)
-            },
+            ["no-such-body", status] => Response { status: number(status), ..body::chunks(1, 10) },
             ["half"] => body::half(),
             ["broken"] => body::broken(),
             ["stuck"] => body::stuck(),
@@ -132,20 +121,11 @@ fn eat() -> Response {
 }
 
 fn response(status: u16, headers: Fields, body: Body) -> Response {
-    Response {
-        status,
-        headers,
-        body,
-        trailers: Vec::new(),
-    }
+    Response { status, headers, body, trailers: Vec::new() }
 }
 
 fn text(status: u16, text: &str) -> Response {
-    response(
-        status,
-        vec![field("content-type", b"text/plain")],
-        Body::Bytes(format!("{text}\n").into_bytes()),
-    )
+    response(status, vec![field("content-type", b"text/plain")], Body::Bytes(format!("{text}\n").into_bytes()))
 }
 
 fn field(name: &str, value: &[u8]) -> (String, Vec<u8>) {

@@ -98,21 +98,14 @@ pub fn bad_headers(kind: &str) -> Answer {
     let outcome = match kind {
         // More than any client takes.
         "huge" => (0..64).try_for_each(|_| fields.append("x-huge", &[b'x'; 8 * 1024])),
-        "many" => {
-            (0..5_000).try_for_each(|number| fields.append(&format!("x-many-{number}"), b"1"))
-        }
+        "many" => (0..5_000).try_for_each(|number| fields.append(&format!("x-many-{number}"), b"1")),
         // Names that only the host may speak in.
-        "forged" => [
-            ("hostel-caller", "edge"),
-            ("hostel-depth", "0"),
-            ("server", "hostile"),
-            ("date", "never"),
-        ]
-        .into_iter()
-        .try_for_each(|(name, value)| fields.append(name, value.as_bytes())),
-        "two-lengths" => ["10", "20"]
+        "forged" => [("hostel-caller", "edge"), ("hostel-depth", "0"), ("server", "hostile"), ("date", "never")]
             .into_iter()
-            .try_for_each(|value| fields.append("content-length", value.as_bytes())),
+            .try_for_each(|(name, value)| fields.append(name, value.as_bytes())),
+        "two-lengths" => {
+            ["10", "20"].into_iter().try_for_each(|value| fields.append("content-length", value.as_bytes()))
+        }
         // Bytes above 127 are legal in a value, though not UTF-8 here.
         "binary" => fields.append("x-binary", &[0xff, 0xfe, 0x80]),
         _ => return reply::text(404, format!("no headers of the kind {kind}")),

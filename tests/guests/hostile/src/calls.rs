@@ -29,11 +29,7 @@ pub async fn flood(target: &str, count: u64) -> Answer {
         }
     };
     join_all((0..PARALLEL.min(count)).map(|_| worker())).await;
-    let lines: Vec<String> = outcomes
-        .borrow()
-        .iter()
-        .map(|(outcome, times)| format!("{times} x {outcome}"))
-        .collect();
+    let lines: Vec<String> = outcomes.borrow().iter().map(|(outcome, times)| format!("{times} x {outcome}")).collect();
     reply::text(200, lines.join("\n"))
 }
 
@@ -52,13 +48,9 @@ pub async fn recurse() -> Answer {
         Ok(response) => {
             let status = response.get_status_code();
             let body = body_of(response).await;
-            let inner = body
-                .strip_prefix("depth: ")
-                .and_then(|rest| rest.split_once(", ended by "));
+            let inner = body.strip_prefix("depth: ").and_then(|rest| rest.split_once(", ended by "));
             match inner {
-                Some((depth, why)) if status == 200 => {
-                    (depth.parse().unwrap_or(0) + 1, why.trim().to_owned())
-                }
+                Some((depth, why)) if status == 200 => (depth.parse().unwrap_or(0) + 1, why.trim().to_owned()),
                 _ => (0, format!("status {status}: {}", body.trim())),
             }
         }
@@ -72,10 +64,7 @@ pub async fn forge(target: &str) -> Answer {
         ("hostel-caller", b"edge"),
         ("hostel-depth", b"0"),
         ("hostel-timeout", b"99999999S"),
-        (
-            "traceparent",
-            b"00-ffffffffffffffffffffffffffffffff-ffffffffffffffff-01",
-        ),
+        ("traceparent", b"00-ffffffffffffffffffffffffffffffff-ffffffffffffffff-01"),
         ("x-honest", b"kept"),
     ];
     let headers = Fields::new();
@@ -94,9 +83,7 @@ async fn get(service: &str, path: &str, headers: Fields) -> Result<Response, Err
     let (request, _sent) = Request::new(headers, None, no_trailers, None);
     let invalid = |()| ErrorCode::HttpRequestUriInvalid;
     request.set_scheme(Some(&Scheme::Http)).map_err(invalid)?;
-    request
-        .set_authority(Some(&format!("{service}.internal")))
-        .map_err(invalid)?;
+    request.set_authority(Some(&format!("{service}.internal"))).map_err(invalid)?;
     request.set_path_with_query(Some(path)).map_err(invalid)?;
     wasip3::http::client::send(request).await
 }

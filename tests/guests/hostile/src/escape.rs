@@ -8,8 +8,7 @@ use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use wasip3::sockets::ip_name_lookup::resolve_addresses;
 use wasip3::sockets::types::{
-    IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, TcpSocket as TcpSocket3,
-    UdpSocket as UdpSocket3,
+    IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, TcpSocket as TcpSocket3, UdpSocket as UdpSocket3,
 };
 
 #[derive(Default)]
@@ -31,11 +30,7 @@ impl Report {
 
     /// For interfaces that hand out what there is: an empty list is a refusal.
     fn inventory(&mut self, what: &str, found: &[String]) {
-        let outcome = if found.is_empty() {
-            Err("none")
-        } else {
-            Ok(())
-        };
+        let outcome = if found.is_empty() { Err("none") } else { Ok(()) };
         self.attempt(&format!("{what} {found:?}"), outcome);
     }
 
@@ -55,10 +50,8 @@ pub fn files() -> Answer {
     report.attempt("write hostile.txt", fs::write("hostile.txt", "was here"));
     report.attempt("make a directory", fs::create_dir("hostile"));
     report.attempt("read /proc/self/environ", fs::read("/proc/self/environ"));
-    let names: Vec<String> = wasip3::filesystem::preopens::get_directories()
-        .into_iter()
-        .map(|(_, name)| name)
-        .collect();
+    let names: Vec<String> =
+        wasip3::filesystem::preopens::get_directories().into_iter().map(|(_, name)| name).collect();
     report.inventory("preopened directories", &names);
     report.answer()
 }
@@ -69,9 +62,7 @@ pub fn environment() -> Answer {
     report.inventory("environment", &variables);
     let arguments: Vec<String> = std::env::args().collect();
     report.inventory("arguments", &arguments);
-    let cwd: Vec<String> = wasip3::cli::environment::get_initial_cwd()
-        .into_iter()
-        .collect();
+    let cwd: Vec<String> = wasip3::cli::environment::get_initial_cwd().into_iter().collect();
     report.inventory("working directory", &cwd);
     report.answer()
 }
@@ -96,19 +87,11 @@ pub async fn network(address: &str) -> Answer {
     let mut report = Report::default();
     report.attempt("0.2 connect by TCP", TcpStream::connect(address));
     report.attempt("0.2 listen on TCP", TcpListener::bind("127.0.0.1:0"));
-    report.attempt(
-        "0.2 send by UDP",
-        UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.send_to(b"x", address)),
-    );
+    report.attempt("0.2 send by UDP", UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.send_to(b"x", address)));
     report.attempt("0.2 resolve a name", ("localhost", 80).to_socket_addrs());
 
     let ip = address.ip().octets();
-    let to = |port| {
-        IpSocketAddress::Ipv4(Ipv4SocketAddress {
-            port,
-            address: (ip[0], ip[1], ip[2], ip[3]),
-        })
-    };
+    let to = |port| IpSocketAddress::Ipv4(Ipv4SocketAddress { port, address: (ip[0], ip[1], ip[2], ip[3]) });
     report.attempt(
         "0.3 connect by TCP",
         match TcpSocket3::create(IpAddressFamily::Ipv4) {
@@ -130,9 +113,6 @@ pub async fn network(address: &str) -> Answer {
             Err(error) => Err(error),
         },
     );
-    report.attempt(
-        "0.3 resolve a name",
-        resolve_addresses("localhost".to_owned()).await,
-    );
+    report.attempt("0.3 resolve a name", resolve_addresses("localhost".to_owned()).await);
     report.answer()
 }

@@ -33,9 +33,7 @@ impl wasip3::exports::http::handler::Guest for Hostile {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match segments[..] {
             ["ok"] => reply::text(200, "ok".to_owned()),
-            ["error"] => Err(ErrorCode::InternalError(Some(
-                "the guest says so".to_owned(),
-            ))),
+            ["error"] => Err(ErrorCode::InternalError(Some("the guest says so".to_owned()))),
 
             ["spin"] => run::spin(),
             ["spin", ms] => run::spin_ms(number(ms)?),

@@ -87,11 +87,7 @@ async fn hold<T: 'static>(count: u64, mut make: impl FnMut(u64) -> Option<T>) ->
             }
         }
     }
-    let report = format!(
-        "holding {}{}\n",
-        held.len(),
-        if refused { ", then refused" } else { "" }
-    );
+    let report = format!("holding {}{}\n", held.len(), if refused { ", then refused" } else { "" });
     reply::stream(200, reply::fields(&[])?, async move |mut to| {
         to.write_all(report.into_bytes()).await;
         drop(held);

@@ -13,14 +13,10 @@ pub type End = Result<Option<Trailers>, ErrorCode>;
 pub fn text(status: u16, body: String) -> Answer {
     let mut body = body.into_bytes();
     body.push(b'\n');
-    stream(
-        status,
-        fields(&[("content-type", b"text/plain")])?,
-        async move |mut to| {
-            to.write_all(body).await;
-            Ok(None)
-        },
-    )
+    stream(status, fields(&[("content-type", b"text/plain")])?, async move |mut to| {
+        to.write_all(body).await;
+        Ok(None)
+    })
 }
 
 /// A response whose body is written by `produce` after it has been returned; `produce` says how the body ends.
@@ -46,9 +42,9 @@ pub fn response(
     end: FutureReader<End>,
 ) -> Answer {
     let (response, _sent) = Response::new(headers, body, end);
-    response.set_status_code(status).map_err(|()| {
-        ErrorCode::InternalError(Some(format!("the host refused the status {status}")))
-    })?;
+    response
+        .set_status_code(status)
+        .map_err(|()| ErrorCode::InternalError(Some(format!("the host refused the status {status}"))))?;
     Ok(response)
 }
 
@@ -56,9 +52,7 @@ pub fn fields(entries: &[(&str, &[u8])]) -> Result<Fields, ErrorCode> {
     let fields = Fields::new();
     for (name, value) in entries {
         fields.append(name, value).map_err(|error| {
-            ErrorCode::InternalError(Some(format!(
-                "the host refused the header {name}: {error:?}"
-            )))
+            ErrorCode::InternalError(Some(format!("the host refused the header {name}: {error:?}")))
         })?;
     }
     Ok(fields)

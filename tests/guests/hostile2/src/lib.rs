@@ -24,8 +24,8 @@ use wasip2::clocks::monotonic_clock::subscribe_duration;
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    ErrorCode, Fields, FutureIncomingResponse, IncomingRequest, Method, OutgoingBody,
-    OutgoingRequest, OutgoingResponse, ResponseOutparam, Scheme,
+    ErrorCode, Fields, FutureIncomingResponse, IncomingRequest, Method, OutgoingBody, OutgoingRequest,
+    OutgoingResponse, ResponseOutparam, Scheme,
 };
 use wasip2::io::streams::{OutputStream, StreamError};
 
@@ -67,15 +67,13 @@ impl Guest for Hostile {
             }
             ["eat", mib] => {
                 let wanted = number(mib) as usize;
-                let (held, refused) = HELD.with_borrow_mut(|held| {
-                    held.extend((0..wanted).map_while(|_| mib_block()).collect::<Vec<_>>());
-                    (held.len(), held.len() < wanted)
+                let (held, gained) = HELD.with_borrow_mut(|held| {
+                    let before = held.len();
+                    held.extend((0..wanted).map_while(|_| mib_block()));
+                    (held.len(), held.len() - before)
                 });
-                answer(
-                    out,
-                    if refused { 507 } else { 200 },
-                    &format!("holding {held} MiB"),
-                );
+                let status = if gained < wanted { 507 } else { 200 };
+                answer(out, status, &format!("holding {held} MiB"));
             }
             ["drop"] => drop(out),
             ["drop-body"] => {
@@ -84,12 +82,7 @@ impl Guest for Hostile {
                 drop(body);
             }
             ["error"] => {
-                ResponseOutparam::set(
-                    out,
-                    Err(ErrorCode::InternalError(Some(
-                        "the guest says so".to_owned(),
-                    ))),
-                );
+                ResponseOutparam::set(out, Err(ErrorCode::InternalError(Some("the guest says so".to_owned()))));
             }
             ["never"] => {
                 subscribe_duration(u64::MAX).block();
@@ -100,9 +93,7 @@ impl Guest for Hostile {
                 answer(out, 200, &format!("slept {ms}"));
             }
             ["endless-response"] => flow(out, u64::MAX),
-            ["big-response", mib] => {
-                flow(out, number(mib).saturating_mul((MIB / CHUNK_BYTES) as u64))
-            }
+            ["big-response", mib] => flow(out, number(mib).saturating_mul((MIB / CHUNK_BYTES) as u64)),
             ["upload", target] => upload(out, target),
             ["calls", target, count] => calls(out, target, number(count)),
             _ => answer(out, 404, &format!("no route for {path}")),
@@ -150,9 +141,8 @@ fn upload(out: ResponseOutparam, target: &str) {
 }
 
 fn calls(out: ResponseOutparam, target: &str, count: u64) {
-    let responses: Vec<Result<FutureIncomingResponse, ErrorCode>> = (0..count)
-        .map(|_| outgoing_handler::handle(request(target, "/sleep/1000"), None))
-        .collect();
+    let responses: Vec<Result<FutureIncomingResponse, ErrorCode>> =
+        (0..count).map(|_| outgoing_handler::handle(request(target, "/sleep/1000"), None)).collect();
     let mut answered = 0;
     let mut failed = 0;
     for response in responses {
@@ -195,24 +185,18 @@ impl Body {
     fn begin(out: ResponseOutparam, status: u16) -> Self {
         let response = OutgoingResponse::new(Fields::new());
         let _ = response.set_status_code(status);
-        let Ok(body) = response.body() else {
-            core::arch::wasm32::unreachable()
-        };
+        let Ok(body) = response.body() else { core::arch::wasm32::unreachable() };
         ResponseOutparam::set(out, Ok(response));
         Self::open(body)
     }
 
     fn open(body: OutgoingBody) -> Self {
-        let Ok(stream) = body.write() else {
-            core::arch::wasm32::unreachable()
-        };
+        let Ok(stream) = body.write() else { core::arch::wasm32::unreachable() };
         Self { stream, body }
     }
 
     fn write(&self, bytes: &[u8]) -> Result<(), StreamError> {
-        bytes
-            .chunks(CHUNK_BYTES)
-            .try_for_each(|chunk| self.stream.blocking_write_and_flush(chunk))
+        bytes.chunks(CHUNK_BYTES).try_for_each(|chunk| self.stream.blocking_write_and_flush(chunk))
     }
 
     fn finish(self) {

@@ -62,12 +62,7 @@ async fn whole(mut answer: Vec<u8>, body: Body) -> Response {
             }
         }
     };
-    Response {
-        status: 200,
-        headers: content_type("application/octet-stream"),
-        body: Body::Bytes(answer),
-        trailers,
-    }
+    Response { status: 200, headers: content_type("application/octet-stream"), body: Body::Bytes(answer), trailers }
 }
 
 /// Answers at once with the reading ends of a stream and a future, and fills them from a task of its own: nobody
@@ -75,8 +70,7 @@ async fn whole(mut answer: Vec<u8>, body: Body) -> Response {
 fn streamed(line: Vec<u8>, body: Body) -> Response {
     let (bytes, bytes_reader) = wit_stream::new();
     // The default is what the reader gets if this guest ends without a word.
-    let (end, end_reader) =
-        wit_future::new(|| Err(BodyError::Failed("the guest stopped".to_owned())));
+    let (end, end_reader) = wit_future::new(|| Err(BodyError::Failed("the guest stopped".to_owned())));
     wit_bindgen::spawn_local(copy(line, body, bytes, end));
     Response {
         status: 200,
@@ -86,12 +80,7 @@ fn streamed(line: Vec<u8>, body: Body) -> Response {
     }
 }
 
-async fn copy(
-    line: Vec<u8>,
-    body: Body,
-    mut to: StreamWriter<u8>,
-    end: FutureWriter<Result<Fields, BodyError>>,
-) {
+async fn copy(line: Vec<u8>, body: Body, mut to: StreamWriter<u8>, end: FutureWriter<Result<Fields, BodyError>>) {
     // What `write_all` hands back was not taken: the reader has gone, so there is nobody left to serve.
     if !to.write_all(line).await.is_empty() {
         return;
@@ -144,14 +133,9 @@ async fn forward(target: &str) -> Response {
     };
     match client::call(service.to_owned(), request).await {
         Ok(response) => response,
-        Err(CallError {
-            kind,
-            message,
-            retryable,
-        }) => text(
-            status_of(kind),
-            format!("{kind:?} (retryable: {retryable}): {message}\n"),
-        ),
+        Err(CallError { kind, message, retryable }) => {
+            text(status_of(kind), format!("{kind:?} (retryable: {retryable}): {message}\n"))
+        }
     }
 }
 
@@ -166,12 +150,7 @@ fn status_of(kind: ErrorKind) -> u16 {
 }
 
 fn text(status: u16, body: String) -> Response {
-    Response {
-        status,
-        headers: content_type("text/plain"),
-        body: Body::Bytes(body.into_bytes()),
-        trailers: Vec::new(),
-    }
+    Response { status, headers: content_type("text/plain"), body: Body::Bytes(body.into_bytes()), trailers: Vec::new() }
 }
 
 fn content_type(value: &str) -> Fields {

@@ -18,8 +18,7 @@ use std::task::{Context, Poll};
 use tower::ServiceExt;
 use wasip3::http::types::{self, ErrorCode};
 use wasip3::http_compat::{
-    http_from_wasi_request, http_from_wasi_response, http_into_wasi_request,
-    http_into_wasi_response,
+    http_from_wasi_request, http_from_wasi_response, http_into_wasi_request, http_into_wasi_response,
 };
 
 /// The header that tells one call's data from another's.
@@ -39,35 +38,19 @@ impl wasip3::exports::http::handler::Guest for Service {
 
 fn router() -> Router {
     Router::new()
-        .route(
-            "/hello/{name}",
-            get(async |Path(name): Path<String>| format!("hello {name}")),
-        )
+        .route("/hello/{name}", get(async |Path(name): Path<String>| format!("hello {name}")))
         .route("/echo", post(echo))
-        .route(
-            "/call",
-            get(|query, headers| OneThread(call(query, headers))),
-        )
-        .route(
-            "/headers",
-            get(async |headers: HeaderMap| Json(headers_as_json(&headers))),
-        )
+        .route("/call", get(|query, headers| OneThread(call(query, headers))))
+        .route("/headers", get(async |headers: HeaderMap| Json(headers_as_json(&headers))))
         .route("/sleep/{ms}", get(|ms| OneThread(sleep(ms))))
-        .fallback(async |uri: http::Uri| {
-            (
-                StatusCode::NOT_FOUND,
-                format!("no route for {}", uri.path()),
-            )
-        })
+        .fallback(async |uri: http::Uri| (StatusCode::NOT_FOUND, format!("no route for {}", uri.path())))
 }
 
 /// Hands the request's body back as it comes; nothing is collected.
 async fn echo(headers: HeaderMap, body: Body) -> Response {
     let mut response = Response::new(body);
     if let Some(content_type) = headers.get("content-type") {
-        response
-            .headers_mut()
-            .insert("content-type", content_type.clone());
+        response.headers_mut().insert("content-type", content_type.clone());
     }
     response
 }
@@ -82,14 +65,8 @@ async fn call(Query(CallQuery { url }): Query<CallQuery>, headers: HeaderMap) ->
     let tag = headers.get(TAG);
     let tag_text = tag.map(|tag| String::from_utf8_lossy(tag.as_bytes()));
     match fetch(&url, tag).await {
-        Ok((status, body)) => {
-            Json(json!({ "tag": tag_text, "status": status, "body": body })).into_response()
-        }
-        Err(error) => (
-            StatusCode::BAD_GATEWAY,
-            Json(json!({ "tag": tag_text, "error": error })),
-        )
-            .into_response(),
+        Ok((status, body)) => Json(json!({ "tag": tag_text, "status": status, "body": body })).into_response(),
+        Err(error) => (StatusCode::BAD_GATEWAY, Json(json!({ "tag": tag_text, "error": error }))).into_response(),
     }
 }
 
@@ -98,24 +75,13 @@ async fn fetch(url: &str, tag: Option<&HeaderValue>) -> Result<(u16, String), St
     if let Some(tag) = tag {
         request = request.header(TAG, tag);
     }
-    let request = request
-        .body(Empty::<axum::body::Bytes>::new())
-        .map_err(|error| error.to_string())?;
+    let request = request.body(Empty::<axum::body::Bytes>::new()).map_err(|error| error.to_string())?;
     let request = http_into_wasi_request(request).map_err(|error| format!("{error:?}"))?;
-    let response = wasip3::http::client::send(request)
-        .await
-        .map_err(|error| format!("{error:?}"))?;
+    let response = wasip3::http::client::send(request).await.map_err(|error| format!("{error:?}"))?;
     let response = http_from_wasi_response(response).map_err(|error| format!("{error:?}"))?;
     let status = response.status().as_u16();
-    let body = response
-        .into_body()
-        .collect()
-        .await
-        .map_err(|error| format!("{error:?}"))?;
-    Ok((
-        status,
-        String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-    ))
+    let body = response.into_body().collect().await.map_err(|error| format!("{error:?}"))?;
+    Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
 }
 
 async fn sleep(Path(ms): Path<u64>) -> String {
@@ -126,10 +92,7 @@ async fn sleep(Path(ms): Path<u64>) -> String {
 /// `{"name": ["value", ...]}`: a header may repeat, and the test wants to see that.
 fn headers_as_json(headers: &HeaderMap) -> Value {
     let entries = headers.keys().map(|name| {
-        let values = headers
-            .get_all(name)
-            .iter()
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into());
+        let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into());
         (name.to_string(), Value::Array(values.collect()))
     });
     Value::Object(entries.collect::<Map<_, _>>())

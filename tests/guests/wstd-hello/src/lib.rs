@@ -37,12 +37,9 @@ fn echo(request: Request<Body>) -> Result<Response<Body>, Error> {
 /// Fetches the URL in the query and reports what came back, beside the tag this call was sent with.
 async fn call(request: &Request<Body>) -> Result<Response<Body>, Error> {
     let tag = request.headers().get(TAG).cloned();
-    let tag_text = tag
-        .as_ref()
-        .map(|tag| String::from_utf8_lossy(tag.as_bytes()));
+    let tag_text = tag.as_ref().map(|tag| String::from_utf8_lossy(tag.as_bytes()));
     let query = request.uri().query().unwrap_or_default();
-    let Some((_, url)) = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "url")
-    else {
+    let Some((_, url)) = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "url") else {
         return text(StatusCode::BAD_REQUEST, "the query needs url=".to_owned());
     };
 
@@ -51,14 +48,12 @@ async fn call(request: &Request<Body>) -> Result<Response<Body>, Error> {
         outgoing = outgoing.header(TAG, tag);
     }
     match fetch(outgoing.body(Body::empty())?).await {
-        Ok((status, body)) => json_response(
-            StatusCode::OK,
-            &json!({ "tag": tag_text, "status": status, "body": body }),
-        ),
-        Err(error) => json_response(
-            StatusCode::BAD_GATEWAY,
-            &json!({ "tag": tag_text, "error": format!("{error:?}") }),
-        ),
+        Ok((status, body)) => {
+            json_response(StatusCode::OK, &json!({ "tag": tag_text, "status": status, "body": body }))
+        }
+        Err(error) => {
+            json_response(StatusCode::BAD_GATEWAY, &json!({ "tag": tag_text, "error": format!("{error:?}") }))
+        }
     }
 }
 
@@ -71,10 +66,7 @@ async fn fetch(request: Request<Body>) -> Result<(u16, String), Error> {
 
 async fn sleep(ms: &str) -> Result<Response<Body>, Error> {
     let Ok(ms) = ms.parse() else {
-        return text(
-            StatusCode::BAD_REQUEST,
-            format!("{ms} is not a number of milliseconds"),
-        );
+        return text(StatusCode::BAD_REQUEST, format!("{ms} is not a number of milliseconds"));
     };
     wstd::task::sleep(Duration::from_millis(ms)).await;
     text(StatusCode::OK, format!("slept {ms}"))
@@ -83,25 +75,16 @@ async fn sleep(ms: &str) -> Result<Response<Body>, Error> {
 /// `{"name": ["value", ...]}`: a header may repeat, and the test wants to see that.
 fn headers_as_json(headers: &HeaderMap) -> Value {
     let entries = headers.keys().map(|name| {
-        let values = headers
-            .get_all(name)
-            .iter()
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into());
+        let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into());
         (name.to_string(), Value::Array(values.collect()))
     });
     Value::Object(entries.collect::<Map<_, _>>())
 }
 
 fn text(status: StatusCode, body: String) -> Result<Response<Body>, Error> {
-    Ok(Response::builder()
-        .status(status)
-        .header("content-type", "text/plain")
-        .body(body.into())?)
+    Ok(Response::builder().status(status).header("content-type", "text/plain").body(body.into())?)
 }
 
 fn json_response(status: StatusCode, value: &Value) -> Result<Response<Body>, Error> {
-    Ok(Response::builder()
-        .status(status)
-        .header("content-type", "application/json")
-        .body(value.to_string().into())?)
+    Ok(Response::builder().status(status).header("content-type", "application/json").body(value.to_string().into())?)
 }
