@@ -1,6 +1,8 @@
 //! Bodies on their way in and out.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -63,11 +65,11 @@ pub(super) type Unread = Drained<Timed>;
 const UNREAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 const UNREAD_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Takes a request's body.
-pub(super) fn unread(body: Incoming, version: Version, idle_max: Duration) -> Unread {
+/// Takes a request's body. `read` counts its bytes as they come.
+pub(super) fn unread(body: Incoming, version: Version, idle_max: Duration, read: Arc<AtomicU64>) -> Unread {
     // HTTP/2 has a way to say that the rest is not wanted.
     let bytes_max = if version < Version::HTTP_2 { UNREAD_BYTES_MAX } else { 0 };
-    Drained::new(Timed { body, idle_max, timer: None }, bytes_max, UNREAD_TIME_MAX)
+    Drained::new(Timed { body, idle_max, timer: None, read }, bytes_max, UNREAD_TIME_MAX)
 }
 
 /// A body that may not stand still.
@@ -75,6 +77,7 @@ pub(super) struct Timed {
     body: Incoming,
     idle_max: Duration,
     timer: Option<Pin<Box<Sleep>>>,
+    read: Arc<AtomicU64>,
 }
 
 impl http_body::Body for Timed {
@@ -86,6 +89,9 @@ impl http_body::Body for Timed {
         match Pin::new(&mut this.body).poll_frame(cx) {
             Poll::Ready(frame) => {
                 this.timer = None;
+                if let Some(Ok(frame)) = &frame {
+                    this.read.fetch_add(frame.data_ref().map_or(0, Bytes::len) as u64, Ordering::Relaxed);
+                }
                 Poll::Ready(frame.map(|frame| frame.map_err(broken)))
             }
             Poll::Pending => {
@@ -143,8 +149,8 @@ impl http_body::Body for Resumed {
     }
 }
 
-/// Told once how a response ended: HTTP status, gRPC status, bytes in and out.
-pub(super) type OnEnd = Box<dyn FnOnce(u16, Option<i32>, u64, u64) + Send>;
+/// Told once how a response ended: HTTP status, gRPC status, and bytes of its body.
+pub(super) type OnEnd = Box<dyn FnOnce(u16, Option<i32>, u64) + Send>;
 
 /// A response's body on its way to the client.
 pub(super) struct Outgoing {
@@ -209,7 +215,7 @@ impl http_body::Body for Outgoing {
 impl Drop for Outgoing {
     fn drop(&mut self) {
         if let Some(on_end) = self.on_end.take() {
-            on_end(self.status, self.grpc.filter(|_| self.is_grpc), 0, self.sent);
+            on_end(self.status, self.grpc.filter(|_| self.is_grpc), self.sent);
         }
     }
 }

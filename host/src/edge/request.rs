@@ -1,6 +1,8 @@
 //! From an HTTP request to a call, and back.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use http::uri::PathAndQuery;
@@ -48,7 +50,8 @@ pub(super) async fn handle(
         begun: Instant::now(),
     };
     let idle_max = shared.settings.body_idle_timeout();
-    let request = request.map(|body| unread(body, version, idle_max));
+    let read = Arc::new(AtomicU64::new(0));
+    let request = request.map(|body| unread(body, version, idle_max, read.clone()));
     let routed = route(shared, &request, head.is_grpc);
     let (service, route) = match &routed {
         Ok(routed) => (Some(routed.entered.deployed().service().clone()), Some(routed.route.clone())),
@@ -67,7 +70,7 @@ pub(super) async fn handle(
         error_response(&error, &head)
     });
     let policy = shared.access;
-    let log = move |status: u16, grpc: Option<i32>, bytes_in: u64, bytes_out: u64| {
+    let log = move |status: u16, grpc: Option<i32>, bytes_out: u64| {
         drop(in_flight);
         let access = Access {
             method: head.method.as_str(),
@@ -76,7 +79,7 @@ pub(super) async fn handle(
             status,
             grpc,
             elapsed: head.begun.elapsed(),
-            bytes_in,
+            bytes_in: read.load(Ordering::Relaxed),
             bytes_out,
             trace: head.trace,
             client: Some(head.client.ip()),
