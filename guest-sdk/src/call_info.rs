@@ -7,7 +7,8 @@ use http::{HeaderMap, HeaderValue, request::Parts};
 
 use crate::timeout;
 
-/// Who calls, under which trace, and how much time is left: set by the host, which clients cannot forge.
+/// Who calls, under which trace, and how much time is left. Hostel sets it and lets nobody forge it; on other hosts, where
+/// the feature `portable` leads, these are headers like any other.
 ///
 /// An axum extractor; in a tonic service it is among the request's extensions.
 ///

@@ -39,7 +39,7 @@
 //! | calling other services | [`channel`](fn@channel) for gRPC, [`mod@http`] |
 //! | state | [`kv`] |
 //! | configuration | [`config`] |
-//! | logs | [`tracing`], and panics, which are logged before the instance ends |
+//! | logs | [`tracing`]; panics are logged too, before the instance ends. INFO and above, or the level in the environment variable `RUST_LOG` |
 //! | waiting, working on | [`sleep`], [`spawn`] |
 //! | what goes into the module beside code | [`manifest!`], [`descriptors!`] |
 //!
@@ -49,6 +49,9 @@
 //! `.await`s nothing else runs, and code that neither awaits nor returns holds up its neighbours until the host ends
 //! it. Static variables and the router's state live as long as the instance. A panic ends the instance, and with it
 //! the calls it was serving.
+//!
+//! There is no tokio runtime. What needs none works, such as `tokio::sync`; in place of `tokio::time::sleep` and
+//! `tokio::spawn` there are [`sleep`] and [`spawn`], and sockets are the host's business.
 //!
 //! # Doors and features
 //!

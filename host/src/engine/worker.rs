@@ -272,6 +272,13 @@ impl Worker<'_> {
             return Poll::Ready(Retired::Closed);
         }
         let now = status.get();
+        // A guest that holds up the loop, blocked in a host function or computing, hides from the inside that nobody
+        // waits for any of its calls.
+        if matches!(self.ledger.waiting(), (0, 1..)) {
+            let since = *timer.stuck_since.get_or_insert_with(Instant::now);
+            return timer.poll(cx, since + ABANDONED_GRACE).map(|()| Retired::Abandoned);
+        }
+        timer.stuck_since = None;
         if let Some(since) = now.abandoned_since
             && now.in_flight == 0
         {
@@ -314,6 +321,8 @@ impl Worker<'_> {
 #[derive(Default)]
 struct Timer {
     since: Option<Instant>,
+    /// Since when all callers have been gone.
+    stuck_since: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
