@@ -31,7 +31,15 @@ pub const HOP_BY_HOP: [HeaderName; 7] = [
 
 /// Removes connection headers and everything in the host's own name space.
 pub fn sanitize(headers: &mut http::HeaderMap) {
-    for name in &HOP_BY_HOP {
+    // A connection's own headers are those it names, besides the ones that always are.
+    let named: Vec<HeaderName> = headers
+        .get_all(http::header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
     }
     // Collected first because a map cannot be changed while it is walked; nearly always there is nothing to collect.
@@ -45,6 +53,16 @@ pub fn sanitize(headers: &mut http::HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn headers_that_belong_to_the_connection_go() {
+        let mut headers = http::HeaderMap::new();
+        headers.append("connection", http::HeaderValue::from_static("close, X-Hop"));
+        headers.append("x-hop", http::HeaderValue::from_static("v"));
+        headers.append("x-end", http::HeaderValue::from_static("v"));
+        sanitize(&mut headers);
+        assert_eq!(headers.keys().collect::<Vec<_>>(), ["x-end"]);
+    }
 
     #[test]
     fn forged_identity_and_connection_headers_go() {

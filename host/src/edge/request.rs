@@ -96,6 +96,11 @@ fn route(shared: &Shared, request: &hyper::Request<Unread>, is_grpc: bool) -> Re
         return Err(CallError::new(ErrorKind::HeadersTooLarge, Side::Caller, message));
     }
 
+    // RFC 9112, section 3.2: exactly one, with HTTP/1.1.
+    let hosts = request.headers().get_all(http::header::HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == http::Version::HTTP_11) {
+        return Err(CallError::new(ErrorKind::Invalid, Side::Caller, "the request needs exactly one Host header"));
+    }
     let authority = request
         .uri()
         .authority()

@@ -120,8 +120,11 @@ impl Shared {
         if waiting == 0 {
             return Ok(false);
         }
-        // Whoever is last in the queue is the one that came last.
-        if waiting > self.blueprint.limits().queue_len_max {
+        // Calls for which there is room wait only until an instance is ready for them; the queue is what is beyond.
+        // Whoever is last in it is the one that came last.
+        let limits = self.blueprint.limits();
+        let places = limits.calls_max.min(limits.instances_max.saturating_mul(self.blueprint.concurrency()));
+        if desk.running + waiting > places + limits.queue_len_max {
             desk.queue.pop_back();
             drop(desk);
             self.metrics.queue_rejected();

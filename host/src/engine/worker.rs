@@ -65,7 +65,7 @@ pub(super) async fn run(
     permit: OwnedSemaphorePermit,
 ) {
     // Declared first, so that it is dropped last: whatever happens, the pool learns that the worker is gone.
-    let mut leave = Leave { shared: shared.clone(), id, ended: None };
+    let leave = Leave { shared: shared.clone(), id, told: false };
     let ended = match shared.blueprint().start(shared.engine()).await {
         Err(error) => Err(Failure::of(Cause::Start, &error)),
         Ok(instance) => {
@@ -76,7 +76,6 @@ pub(super) async fn run(
             ended
         }
     };
-    leave.ended = Some(ended);
     inbox.close();
     let mut unserved: Vec<Job> = Vec::new();
     while let Ok(message) = inbox.try_recv() {
@@ -85,28 +84,29 @@ pub(super) async fn run(
         }
     }
     drop(permit);
-    leave.finish(unserved);
+    leave.tell(&ended, unserved);
 }
 
+/// Tells the pool that the worker is gone, even when the host has a bug that makes it panic.
 struct Leave {
     shared: Arc<Shared>,
     id: WorkerId,
-    ended: Option<Ended>,
+    told: bool,
 }
 
 impl Leave {
-    fn finish(mut self, unserved: Vec<Job>) {
-        let ended = self.ended.take().unwrap_or(Ok(Retired::Closed));
-        self.shared.left(self.id, &ended, unserved);
-        std::mem::forget(self);
+    fn tell(mut self, ended: &Ended, unserved: Vec<Job>) {
+        self.told = true;
+        self.shared.left(self.id, ended, unserved);
     }
 }
 
 impl Drop for Leave {
     fn drop(&mut self) {
-        // Only a panic of the host gets here.
-        let failure = Failure::new(Cause::Trap, "the host's worker panicked");
-        self.shared.left(self.id, &Err(failure), Vec::new());
+        if !self.told {
+            let failure = Failure::new(Cause::Trap, "the host's worker panicked");
+            self.shared.left(self.id, &Err(failure), Vec::new());
+        }
     }
 }
 
