@@ -183,9 +183,12 @@ impl http_body::Body for Outgoing {
         }
         let frame = match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
-            // Headers are out, so the status has to follow the messages sent so far.
+            // Headers are out, so the status has to follow the messages sent so far, unless they had one.
             Some(Err(error)) if this.is_grpc && this.status == StatusCode::OK.as_u16() => {
                 this.over = true;
+                if this.grpc.is_some() {
+                    return Poll::Ready(None);
+                }
                 Frame::trailers(grpc_trailers(&error))
             }
             Some(Err(error)) => {

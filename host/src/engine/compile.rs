@@ -1,5 +1,6 @@
 //! Compiling: the engine's settings, and work that must not disturb those who serve.
 
+use std::num::NonZeroUsize;
 use std::sync::Once;
 
 use wasmtime::component::Component;
@@ -15,6 +16,9 @@ const NICENESS: i32 = 10;
 /// again costs a copy and no page faults.
 const MEMORY_KEEP_RESIDENT: usize = 64 * 1024;
 const TABLE_KEEP_RESIDENT: usize = 8 * 1024;
+
+/// Frames of a guest's stack that are collected when it traps.
+const BACKTRACE_FRAMES_MAX: Option<NonZeroUsize> = NonZeroUsize::new(16);
 
 /// wasmtime's configuration.
 pub(super) fn config(settings: &Settings) -> Config {
@@ -37,6 +41,8 @@ pub(super) fn config(settings: &Settings) -> Config {
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .epoch_interruption(true)
+        // A guest that recurses without end has a hundred thousand frames; collecting them would hold up the thread.
+        .wasm_backtrace_max_frames(BACKTRACE_FRAMES_MAX)
         .wasm_component_model_async(true);
     config
 }

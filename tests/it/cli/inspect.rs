@@ -59,6 +59,14 @@ async fn inspecting_is_readable() {
     let output = hostel(dir.path(), &["inspect", "odd.wasm"]).await.expect(0);
     let line = output.out.lines().find(|line| line.contains("acme:unknown/thing"));
     assert!(line.is_some_and(|line| line.contains("not offered")), "{output}");
+
+    // A component whose manifest is wrong is shown all the same, with what is wrong.
+    std::fs::write(dir.path().join("good.wasm"), tiny::answering("x")).unwrap();
+    std::fs::write(dir.path().join("good.toml"), "colour = 'red'").unwrap();
+    let output = hostel(dir.path(), &["inspect", "good.wasm"]).await.expect(0);
+    for word in ["good.toml:1", "colour", "sha256:", "hostel:service/handler"] {
+        assert!(output.out.contains(word), "`{word}` is not in {output}");
+    }
 }
 
 #[tokio::test]
@@ -66,13 +74,10 @@ async fn what_cannot_be_inspected_is_one_line() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("text.wasm"), "text").unwrap();
     std::fs::write(dir.path().join("core.wasm"), tiny::bad("core-module")).unwrap();
-    std::fs::write(dir.path().join("good.wasm"), tiny::answering("x")).unwrap();
-    std::fs::write(dir.path().join("good.toml"), "colour = 'red'").unwrap();
     for (file, words) in [
         ("missing.wasm", &["missing.wasm"][..]),
         ("text.wasm", &["text.wasm", "not a WebAssembly component"]),
         ("core.wasm", &["core.wasm", "core WebAssembly module"]),
-        ("good.wasm", &["good.toml:1", "colour"]),
         (".", &["."]),
     ] {
         hostel(dir.path(), &["inspect", file]).await.expect_one_line(1, words);

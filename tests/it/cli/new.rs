@@ -93,7 +93,7 @@ async fn names_and_folders_that_will_not_do() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("taken")).unwrap();
     fs::write(dir.path().join("taken/file"), "x").unwrap();
-    for name in ["Upper", "-dash", "under_score", "a/b", "", "self", "hostel", "taken", "axum"] {
+    for name in ["Upper", "-dash", "under_score", "a/b", "", "self", "hostel", "taken", "hostel-sdk"] {
         let output = hostel(dir.path(), &["new", "-t", "http-rust", "--", name]).await;
         assert_eq!(output.code, 2, "{name}: {output}");
     }
