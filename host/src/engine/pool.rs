@@ -4,6 +4,7 @@
 //! room beside the calls it is waiting with; else to a new one, up to the limit; else it waits, for a bounded time in
 //! a bounded queue. The most recently used instance is taken first, so that the others can idle out.
 
+mod backoff;
 mod caller;
 
 use std::collections::{HashMap, VecDeque};
@@ -19,9 +20,14 @@ use super::job::Job;
 use super::worker::{self, Ended, Message};
 use super::{Cause, Core, WorkerId};
 use crate::call::CallError;
+use crate::observe::limiter::{Admit, LineLimiter};
 use crate::observe::metrics::{EndReason, ServiceMetrics};
 
+use backoff::Backoff;
 pub use caller::{Lease, Pool, PoolSnapshot};
+
+/// Lines about failed instances that a version gets in the log.
+const FAILURE_LINES_PER_S: u32 = 10;
 
 /// What room an instance has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +56,7 @@ struct Desk {
     next_id: u64,
     /// A task waits until the host may have one more instance.
     waiting_for_permit: bool,
+    backoff: Backoff,
     /// How the latest instance to start did, for whoever probes.
     last_start: Option<Result<(), super::Failure>>,
 }
@@ -64,6 +71,8 @@ pub(super) struct Shared {
     desk: Mutex<Desk>,
     killed: AtomicBool,
     metrics: Arc<ServiceMetrics>,
+    /// A service that fails at every call must not drown the log.
+    failure_lines: LineLimiter,
     /// Wakes whoever waits for an instance to have started, or failed to.
     starts: watch::Sender<u64>,
 }
@@ -84,10 +93,12 @@ impl Shared {
                 running: 0,
                 next_id: 0,
                 waiting_for_permit: false,
+                backoff: Backoff::default(),
                 last_start: None,
             }),
             killed: AtomicBool::new(false),
             metrics,
+            failure_lines: LineLimiter::new(FAILURE_LINES_PER_S, FAILURE_LINES_PER_S, std::time::Instant::now()),
             starts: watch::Sender::new(0),
         })
     }
@@ -175,6 +186,19 @@ impl Shared {
     }
 
     fn spawn(&self, desk: &mut Desk) -> Option<WorkerId> {
+        if let Some(at) = desk.backoff.until(Instant::now()) {
+            if desk.backoff.arm() {
+                let me = self.me.clone();
+                self.core.runtime.spawn(async move {
+                    tokio::time::sleep_until(at).await;
+                    let Some(me) = me.upgrade() else { return };
+                    let mut desk = me.desk();
+                    desk.backoff.disarm();
+                    me.pump(&mut desk);
+                });
+            }
+            return None;
+        }
         if let Some(permit) = self.core.instance_permit() {
             return self.spawn_with(desk, permit);
         }
@@ -242,6 +266,7 @@ impl Shared {
     /// An instance is done with a call.
     pub(super) fn call_ended(&self) {
         let mut desk = self.desk();
+        desk.backoff.succeeded();
         desk.running = desk.running.saturating_sub(1);
         self.pump(&mut desk);
     }
@@ -253,11 +278,18 @@ impl Shared {
             Ok(why) => self.metrics.instance_ended(why.end_reason()),
             Err(failure) => {
                 self.metrics.instance_ended(end_reason(failure.cause));
-                tracing::warn!(
-                    service = %guest.service, version = %guest.version,
-                    cause = failure.cause.as_str(), detail = failure.detail(),
-                    "an instance failed"
-                );
+                let unsaid = match self.failure_lines.admit(std::time::Instant::now()) {
+                    Admit::No => None,
+                    Admit::Yes => Some(0),
+                    Admit::YesAfterDropping(lines) => Some(lines),
+                };
+                if let Some(unsaid) = unsaid {
+                    tracing::warn!(
+                        service = %guest.service, version = %guest.version,
+                        cause = failure.cause.as_str(), detail = failure.detail(), unsaid,
+                        "an instance failed"
+                    );
+                }
             }
         }
         let mut rejected = Vec::new();
@@ -266,6 +298,9 @@ impl Shared {
             desk.workers.remove(&id);
             desk.idle.retain(|other| *other != id);
             desk.spare.retain(|other| *other != id);
+            if ended.is_err() {
+                desk.backoff.failed(Instant::now());
+            }
             if let Err(failure) = ended
                 && failure.cause == Cause::Start
             {
