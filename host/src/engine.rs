@@ -21,6 +21,7 @@ mod meter;
 mod pool;
 mod serve;
 mod settings;
+mod share;
 mod standard;
 mod state;
 mod stream;
@@ -37,6 +38,7 @@ use wasmtime::component::{Component, Linker};
 use crate::observe::metrics::ServiceMetrics;
 use blueprint::Blueprint;
 use cache::Cache;
+use share::{Share, Threads};
 use ticker::Ticker;
 
 pub use blueprint::Door;
@@ -90,8 +92,8 @@ struct Core {
     threads: usize,
     /// Instances the host may have.
     instances: Arc<Semaphore>,
-    /// Instances that may run for longer than a slice at a time; see `meter`.
-    long_runs: Arc<Semaphore>,
+    /// Who makes room for whom; see `share`.
+    shares: Arc<Threads>,
     pools: Mutex<Vec<Weak<pool::Shared>>>,
 }
 
@@ -168,7 +170,7 @@ impl Engine {
                 runtime,
                 threads,
                 instances: Arc::new(Semaphore::new(settings.instances_max)),
-                long_runs: Arc::new(Semaphore::new(threads.saturating_sub(1).max(1))),
+                shares: Threads::new(threads),
                 pools: Mutex::default(),
             }),
             linker: Arc::new(linker),
@@ -221,7 +223,7 @@ impl Engine {
             self.capabilities.clone(),
             limits,
             Arc::new(log),
-            self.core.long_runs.clone(),
+            Share::new(self.core.shares.clone()),
         )?;
         Ok(Pool::new(self.core.clone(), blueprint, metrics))
     }

@@ -33,7 +33,7 @@ struct Expected<'a> {
 /// Does something bad to the module `service`, and checks that the host takes it well.
 async fn is_refused(host: &Host, expected: Expected<'_>, harm: impl FnOnce(&Host)) {
     let Expected { what, words } = expected;
-    let logs = host.logs.from_now();
+    let logs = host.logs.onward();
     let failures = host.metrics().await.sum("hostel_module_swaps_total", &[("result", "failed")]);
     harm(host);
     let is_about_it =

@@ -184,3 +184,65 @@ async fn one_port_speaks_http_1_and_2_and_grpc() {
     let reply = host.grpc("echo").unary(request).await.unwrap();
     assert_eq!(reply.into_inner().text, "over grpc");
 }
+
+#[tokio::test]
+async fn the_last_of_many_changes_counts() {
+    let host = Host::start().await;
+    for number in 0..40 {
+        let wasm = tiny::answering(&format!("version {number}"));
+        if number % 2 == 0 {
+            host.install("service", &wasm);
+        } else {
+            install::overwrite(&host.module_file("service"), &wasm);
+        }
+    }
+    host.answers("/service/", 200, "version 39").await;
+    // And it stays: nothing older comes late.
+    throughout("it stays", Duration::from_secs(2), async || {
+        let reply = host.get("/service/").await;
+        (reply.text() == "version 39").then_some(()).ok_or_else(|| reply.to_string())
+    })
+    .await;
+    host.service_is("service", "serves", |service| service["state"] == "serving").await;
+}
+
+#[tokio::test]
+async fn a_service_can_change_its_name() {
+    let host = Host::builder().module("file", &tiny::answering("x")).manifest("file", "name = 'old'").start().await;
+    host.answers("/old/", 200, "x").await;
+    host.install_manifest("file", "name = 'new'");
+    host.answers("/new/", 200, "x").await;
+    host.get("/old/").await.expect_problem(404, "not-found");
+    assert_eq!(host.service("old").await, None);
+}
+
+/// A volume that is not mounted for a moment is no reason to stop serving everything.
+#[tokio::test]
+async fn a_folder_that_disappears_is_not_an_empty_one() {
+    let host = Host::builder().module("service", &tiny::answering("one")).start().await;
+    let elsewhere = host.modules().with_file_name("elsewhere");
+    fs::rename(host.modules(), &elsewhere).unwrap();
+    host.logs("the log says so", |event| event.level() == "error" && event.contains("directory of modules")).await;
+    throughout("the service goes on", Duration::from_secs(2), async || {
+        let reply = host.get("/service/").await;
+        (reply.text() == "one").then_some(()).ok_or_else(|| reply.to_string())
+    })
+    .await;
+    fs::rename(&elsewhere, host.modules()).unwrap();
+    host.install("service", &tiny::answering("two"));
+    host.answers("/service/", 200, "two").await;
+}
+
+#[tokio::test]
+async fn many_services_live_side_by_side() {
+    let mut builder = Host::builder();
+    for number in 0..60 {
+        let name = format!("service-{number}");
+        builder = builder.module(&name, &tiny::answering(&name));
+    }
+    let host = builder.start().await;
+    for number in 0..60 {
+        let name = format!("service-{number}");
+        assert_eq!(host.get(&format!("/{name}/")).await.expect(200).text(), name);
+    }
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::harness::guests::{ECHO, LEAN_BARE};
 use crate::harness::host::Host;
-use crate::harness::http::{Client, pushed, request};
+use crate::harness::http::{Client, get, pushed, request};
 use crate::harness::raw::Raw;
 use crate::harness::tiny;
 use crate::harness::wait::{LONG, eventually, within};
@@ -245,4 +245,46 @@ async fn responses_are_in_order() {
     let reply = connection.get("/echo/status/204").await;
     assert!(reply.status == 204 && !reply.head.contains("content-length") && reply.body.is_empty(), "{reply:?}");
     assert_eq!(connection.get("/echo/hello/x").await.status, 200);
+}
+
+#[tokio::test]
+async fn many_requests_on_one_http2_connection() {
+    let host = Host::with(&[&ECHO]).await;
+    let client = Client::h2(host.edge);
+    let url = host.url("/echo/sleep/300");
+    // More than may be in flight at once; the rest wait at the client.
+    let calls: Vec<_> = (0..400)
+        .map(|_| {
+            let (client, url) = (client.clone(), url.clone());
+            tokio::spawn(async move { client.get(&url).await })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap().expect(200).text(), "slept 300");
+    }
+}
+
+/// Opening streams and resetting them at once is how servers were brought down (CVE-2023-44487).
+#[tokio::test]
+async fn requests_that_are_reset_at_once_leave_nothing_behind() {
+    let host = Host::with(&[&ECHO]).await;
+    for _ in 0..10 {
+        let client = Client::h2(host.edge);
+        let url = host.url("/echo/sleep/9000");
+        let calls: Vec<_> = (0..150)
+            .map(|_| {
+                let (client, url) = (client.clone(), url.clone());
+                tokio::spawn(async move { client.open(get(&url)).await.map(drop) })
+            })
+            .collect();
+        // Until some are on their way.
+        tokio::task::yield_now().await;
+        for call in calls {
+            call.abort();
+            let _ = call.await;
+        }
+    }
+    host.in_flight("echo", 0).await;
+    host.get("/echo/hello/x").await.expect(200);
+    assert!(!host.logs.events().iter().any(|event| event.level() == "error"));
 }

@@ -36,6 +36,14 @@ async fn they_are_served() {
         let reply = host.get(&format!("/{guest}/sleep/50")).await.expect(200);
         assert_eq!(reply.text(), "slept 50", "{guest}");
         host.get(&format!("/{guest}/no/such/route")).await.expect(404);
+        // A header may come several times, and bytes above 127 are legal in it.
+        let request = with(get(&host.url(&format!("/{guest}/headers"))), "x-multi", "one");
+        let mut request = with(with(request, "x-multi", "two"), "x-empty", "");
+        request.headers_mut().insert("x-bytes", http::HeaderValue::from_bytes(&[0xc3, 0xa9]).unwrap());
+        let headers: Value = host.http.send(request).await.expect(200).json();
+        assert_eq!(headers["x-multi"], serde_json::json!(["one", "two"]), "{guest}: {headers}");
+        assert_eq!(headers["x-empty"], serde_json::json!([""]), "{guest}: {headers}");
+        assert_eq!(headers["x-bytes"], serde_json::json!(["é"]), "{guest}: {headers}");
         let by_host = format!("http://{guest}.localhost/hello/host");
         let reply = Client::h2(host.edge).get(&by_host).await.expect(200);
         assert_eq!(reply.text(), "hello host", "{guest}");

@@ -151,6 +151,30 @@ async fn an_origin_that_does_not_answer_is_unavailable() {
     assert_eq!(reply.status, 503, "{reply}");
 }
 
+/// One that takes the request and says nothing costs the call its time, and no more.
+#[tokio::test]
+async fn an_origin_that_says_nothing_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = "[limits]\nwall_ms = 500\n";
+    let host = Host::builder()
+        .guest(&ECHO)
+        .manifest("echo", &format!("{limits}[grants]\negress = ['http://{address}']\n"))
+        .start()
+        .await;
+    let fetching = tokio::spawn({
+        let (http, url) = (host.http.clone(), host.url("/echo/fetch"));
+        async move { http.post(&url, format!("http://{address}/")).await }
+    });
+    let (mut silent, _) = listener.accept().await.unwrap();
+    let reply = fetching.await.unwrap();
+    assert_eq!(reply.status, 504, "{reply}");
+    // The connection is not kept waiting for an answer that nobody wants any more.
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(std::time::Duration::from_secs(5), silent.read_to_end(&mut rest)).await;
+    assert!(closed.is_ok(), "the connection is still open");
+}
+
 #[tokio::test]
 async fn the_host_itself_is_out_of_reach() {
     let host = Host::with(&[&ECHO, &HOSTILE, &HOSTILE_LEAN]).await;

@@ -118,6 +118,23 @@ async fn calls_are_counted_by_service_route_code_and_locality() {
     assert!(metrics.text.ends_with("# EOF\n"));
 }
 
+/// Neither a client that leaves nor one that is refused counts as a failure of the service.
+#[tokio::test]
+async fn calls_that_were_given_up_are_counted_as_such() {
+    let host = Host::with(&[&ECHO]).await;
+    let call = tokio::spawn({
+        let (http, url) = (host.http.clone(), host.url("/echo/sleep/9000"));
+        async move { http.try_send(get(&url)).await.map(drop) }
+    });
+    host.in_flight("echo", 1).await;
+    call.abort();
+    let _ = call.await;
+    host.in_flight("echo", 0).await;
+    let metrics = host.metrics().await;
+    assert_eq!(metrics.sum("hostel_calls_total", &[("service", "echo"), ("code", "499")]), 1.0, "{}", metrics.text);
+    assert_eq!(metrics.sum("hostel_calls_total", &[("service", "echo")]), 1.0);
+}
+
 /// What clients make up must not become labels.
 #[tokio::test]
 async fn paths_do_not_become_labels() {

@@ -75,7 +75,8 @@ fn named(text: &str) -> BTreeSet<String> {
                     '}' if depth == 0 => break,
                     '}' => depth -= 1,
                     ',' if depth == 0 => {
-                        names.insert(first_word(&std::mem::take(&mut item))).then_some(()).unwrap_or(())
+                        names.insert(first_word(&item));
+                        item.clear();
                     }
                     _ if depth == 0 => item.push(c),
                     _ => {}
@@ -216,7 +217,7 @@ fn attributes<'t>(text: &'t str, words: &[&str]) -> Vec<(usize, &'t str)> {
         let inner = &inner[..end.unwrap_or(inner.len())];
         let conditional = inner.starts_with("cfg_attr(");
         let wanted = |word: &&str| inner.starts_with(word) || conditional && inner.contains(&format!(" {word}"));
-        if words.iter().any(|word| wanted(&word)) {
+        if words.iter().any(wanted) {
             found.push((start, inner));
         }
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
 use http::Uri;
+use tokio::sync::Semaphore;
 use wasmtime::AsContextMut;
 use wasmtime::component::{Accessor, Linker, Resource};
 use wasmtime_wasi_http::p3::bindings::http::{client, types};
@@ -82,17 +83,18 @@ async fn call_lean(
     accessor: &Accessor<State>,
     (target, request): (String, LeanRequest),
 ) -> wasmtime::Result<(Result<LeanResponse, LeanError>,)> {
-    let (guest, call, request) = accessor.with(|mut store| {
+    let (guest, call, places, request) = accessor.with(|mut store| {
         let mut store = store.as_context_mut();
         let call = current_call(&mut store);
         let guest = store.data().guest().clone();
+        let places = store.data().outgoing_places();
         // The body's handles have to find an owner before anything can be refused.
         let (authority, scheme) = authority(&target);
         let request = request.lift(&mut store, &authority)?.map(|request| with_scheme(request, scheme));
-        wasmtime::error::Ok((guest, call, request))
+        wasmtime::error::Ok((guest, call, places, request))
     })?;
     let outcome = match request {
-        Ok(request) => sender.send(guest, call, request).await,
+        Ok(request) => sender.send(guest, call, places, request).await,
         Err(error) => Err(error),
     };
     Ok((match outcome {
@@ -152,6 +154,7 @@ impl Outgoing for Sender {
         &self,
         guest: Arc<Guest>,
         call: Option<Arc<Inflight>>,
+        places: Arc<Semaphore>,
         request: Request,
     ) -> BoxFuture<'static, Result<Response, CallError>> {
         let request = request.map(|body| body.map_stream(|body| Drained::new(body, UNREAD_BYTES_MAX, UNREAD_TIME_MAX)));
@@ -159,9 +162,13 @@ impl Outgoing for Sender {
         let (services, egress) = (self.services.clone(), self.egress.clone());
         async move {
             let (target, request, context) = prepared?;
-            let answer = match target {
-                Target::Service(service) => services.call(&service, request, context),
-                Target::Outside => egress.send(request, context),
+            let answer = async {
+                let place = tokio::time::timeout_at(context.deadline.instant(), places.acquire());
+                let _place = place.await.map_err(|_| CallError::timeout("the guest has too many calls in progress"))?;
+                match target {
+                    Target::Service(service) => services.call(&service, request, context).await,
+                    Target::Outside => egress.send(request, context).await,
+                }
             };
             match call {
                 None => answer.await,

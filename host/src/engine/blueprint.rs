@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, InstancePre, TypedFunc};
 use wasmtime_wasi::WasiCtx;
@@ -12,7 +11,8 @@ use super::capability::{Capability, Guest};
 use super::guest_log::{GuestLog, Stdio};
 use super::lean::{self, LeanRequest, LeanResponse};
 use super::limits::{Limiter, Limits};
-use super::meter::{LongRunGate, Meter, Stopwatch, on_epoch};
+use super::meter::{Meter, Stopwatch, on_epoch};
+use super::share::Share;
 use super::{Error, State};
 
 /// How calls get into a module.
@@ -57,7 +57,7 @@ pub(super) struct Blueprint {
     capabilities: Arc<[Arc<dyn Capability>]>,
     limits: Limits,
     log: Arc<GuestLog>,
-    long_runs: [Arc<Semaphore>; 2],
+    share: Share,
 }
 
 /// A started instance.
@@ -65,7 +65,6 @@ pub(super) struct Instance {
     pub(super) store: Store<State>,
     pub(super) handler: Handler,
     pub(super) stopwatch: Stopwatch,
-    pub(super) gate: LongRunGate,
     pub(super) output: [Stdio; 2],
 }
 
@@ -77,7 +76,7 @@ impl Blueprint {
         capabilities: Arc<[Arc<dyn Capability>]>,
         limits: Limits,
         log: Arc<GuestLog>,
-        long_runs_of_host: Arc<Semaphore>,
+        share: Share,
     ) -> Result<Self, Error> {
         let component = pre.component();
         let handle = component
@@ -91,8 +90,7 @@ impl Blueprint {
                 Err(_) => Entry::Standard2(p2::bindings::ProxyPre::new(pre).map_err(|_| Error::NoDoor)?),
             }
         };
-        let long_runs = [Arc::new(Semaphore::new(1)), long_runs_of_host];
-        Ok(Self { entry, guest, capabilities, limits, log, long_runs })
+        Ok(Self { entry, guest, capabilities, limits, log, share })
     }
 
     pub(super) fn door(&self) -> Door {
@@ -101,6 +99,10 @@ impl Blueprint {
             Entry::Standard3(_) => Door::Standard3,
             Entry::Standard2(_) => Door::Standard2,
         }
+    }
+
+    pub(super) fn share(&self) -> &Share {
+        &self.share
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -129,14 +131,12 @@ impl Blueprint {
         // No arguments, no environment, no files, no network: what a guest may do comes from its grants.
         let wasi = WasiCtx::builder().stdout(stdout).stderr(stderr).allow_tcp(false).allow_udp(false).build();
         let stopwatch = Stopwatch::new();
-        let [of_service, of_host] = self.long_runs.clone();
-        let gate = LongRunGate::new(of_service, of_host);
         let state = State::new(
             self.guest.clone(),
             self.log.clone(),
             wasi,
             Limiter::new(self.limits.memory_bytes_max),
-            Meter::new(stopwatch.clone(), gate.clone(), self.limits.cpu),
+            Meter::new(stopwatch.clone(), self.limits.cpu),
         );
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.limiter);
@@ -154,7 +154,6 @@ impl Blueprint {
             Entry::Standard3(pre) => Handler::Standard3(pre.instantiate_async(&mut store).await?),
             Entry::Standard2(pre) => Handler::Standard2(pre.instantiate_async(&mut store).await?),
         };
-        gate.release();
-        Ok(Instance { store, handler, stopwatch, gate, output })
+        Ok(Instance { store, handler, stopwatch, output })
     }
 }

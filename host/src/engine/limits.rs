@@ -45,6 +45,11 @@ impl Limiter {
         Self { memory_bytes_max, memory_bytes: 0, table_elements: 0, refused: false }
     }
 
+    /// The linear memory the instance has.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
     /// Whether the guest was ever refused memory: what it did next is likely why it trapped.
     pub(super) fn refused(&self) -> bool {
         self.refused

@@ -11,7 +11,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::blueprint::Blueprint;
@@ -109,6 +109,11 @@ impl Shared {
 
     pub(super) fn engine(&self) -> &wasmtime::Engine {
         &self.core.wasmtime
+    }
+
+    /// Places for instances of heavy services; see `share`.
+    pub(super) fn heavy_places(&self) -> Arc<Semaphore> {
+        self.core.shares.places()
     }
 
     pub(super) fn is_killed(&self) -> bool {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use http_body_util::BodyExt;
+use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::Guest;
@@ -14,11 +15,12 @@ use crate::call::{Body, CallError, ErrorKind, Request, Response, Side};
 /// Where a guest's outgoing requests go.
 pub trait Outgoing: Send + Sync + 'static {
     /// Sends `request`, whose URI is absolute, for the guest. `call` is what the guest was working on when it sent
-    /// it; `None` when it was working on nothing in particular.
+    /// it; `None` when it was working on nothing in particular. The call waits for one of `places`.
     fn send(
         &self,
         guest: Arc<Guest>,
         call: Option<Arc<Inflight>>,
+        places: Arc<Semaphore>,
         request: Request,
     ) -> BoxFuture<'static, Result<Response, CallError>>;
 }
@@ -29,6 +31,7 @@ pub(super) struct Hooks {
     outgoing: Option<Arc<dyn Outgoing>>,
     guest: Option<Arc<Guest>>,
     call: Option<Arc<Inflight>>,
+    places: Option<Arc<Semaphore>>,
 }
 
 impl Hooks {
@@ -36,8 +39,9 @@ impl Hooks {
         self.outgoing = Some(outgoing);
     }
 
-    pub(super) fn set_guest(&mut self, guest: Arc<Guest>) {
+    pub(super) fn set_guest(&mut self, guest: Arc<Guest>, places: Arc<Semaphore>) {
         self.guest = Some(guest);
+        self.places = Some(places);
     }
 
     pub(super) fn attribute(&mut self, call: Option<Arc<Inflight>>) {
@@ -58,14 +62,16 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _processed: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
-        let (Some(outgoing), Some(guest)) = (self.outgoing.clone(), self.guest.clone()) else {
+        let (Some(outgoing), Some(guest), Some(places)) =
+            (self.outgoing.clone(), self.guest.clone(), self.places.clone())
+        else {
             return Box::new(async { Err(Error::HttpRequestDenied) });
         };
         let call = self.call.clone();
         let timeout = options.and_then(|options| options.first_byte_timeout);
         Box::new(async move {
             let request = request.map(body_from_wasi);
-            let sending = outgoing.send(guest, call, request);
+            let sending = outgoing.send(guest, call, places, request);
             let response = match timeout {
                 Some(timeout) => {
                     tokio::time::timeout(timeout, sending).await.map_err(|_| Error::ConnectionReadTimeout)?

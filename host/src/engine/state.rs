@@ -4,6 +4,7 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -15,6 +16,10 @@ use super::inflight::Inflight;
 use super::limits::Limiter;
 use super::meter::Meter;
 use super::standard::{Hooks, Outgoing};
+
+/// Calls that one instance may have made and not got an answer to. More of them wait: a guest that calls in a loop would
+/// otherwise have the host hold as many calls as fit into its memory.
+const OUTGOING_MAX: usize = 64;
 
 /// The data of one instance's store.
 pub struct State {
@@ -29,12 +34,14 @@ pub struct State {
     guest: Arc<Guest>,
     log: Arc<GuestLog>,
     extensions: HashMap<TypeId, Box<dyn Any + Send>>,
+    outgoing: Arc<Semaphore>,
 }
 
 impl State {
     pub(super) fn new(guest: Arc<Guest>, log: Arc<GuestLog>, wasi: WasiCtx, limiter: Limiter, meter: Meter) -> Self {
         let mut hooks = Hooks::default();
-        hooks.set_guest(guest.clone());
+        let outgoing = Arc::new(Semaphore::new(OUTGOING_MAX));
+        hooks.set_guest(guest.clone(), outgoing.clone());
         Self {
             table: ResourceTable::new(),
             wasi,
@@ -46,6 +53,7 @@ impl State {
             guest,
             log,
             extensions: HashMap::new(),
+            outgoing,
         }
     }
 
@@ -63,6 +71,11 @@ impl State {
     /// The resources the guest holds handles to.
     pub fn table(&mut self) -> &mut ResourceTable {
         &mut self.table
+    }
+
+    /// The places for calls that the instance makes.
+    pub fn outgoing_places(&self) -> Arc<Semaphore> {
+        self.outgoing.clone()
     }
 
     /// Where requests over `wasi:http` go. A guest without it has every request refused.

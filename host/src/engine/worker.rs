@@ -13,8 +13,9 @@ use std::time::Duration;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, Sleep};
-use wasmtime::AsContextMut;
+use tokio_util::sync::PollSemaphore;
 use wasmtime::component::Accessor;
+use wasmtime::{AsContextMut, Store};
 
 use super::blueprint::{Handler, Instance};
 use super::failure::{Cause, Failure};
@@ -26,6 +27,9 @@ use crate::observe::metrics::EndReason;
 
 /// How long a guest may go on with a call that nobody waits for before its instance is replaced.
 const ABANDONED_GRACE: Duration = Duration::from_millis(250);
+
+/// Instances with more linear memory than this are taken apart off the serving threads.
+const LARGE_BYTES_MIN: usize = 8 * 1024 * 1024;
 
 /// What the pool tells a worker.
 pub(super) enum Message {
@@ -64,15 +68,21 @@ pub(super) async fn run(
     mut inbox: mpsc::UnboundedReceiver<Message>,
     permit: OwnedSemaphorePermit,
 ) {
-    // Declared first, so that it is dropped last: whatever happens, the pool learns that the worker is gone.
+    let mut permit = Some(permit);
+    // Declared early, so that it is dropped last: whatever happens, the pool learns that the worker is gone.
     let leave = Leave { shared: shared.clone(), id, told: false };
     let ended = match shared.blueprint().start(shared.engine()).await {
         Err(error) => Err(Failure::of(Cause::Start, &error)),
         Ok(instance) => {
             shared.started();
             let mut worker = Worker { shared: &shared, id, ledger: Ledger::default() };
-            let ended = worker.run(instance, &mut inbox).await;
+            let (ended, store) = worker.run(instance, &mut inbox).await;
             drop(worker);
+            if store.data().limiter.memory_bytes() > LARGE_BYTES_MIN {
+                // Giving back that much memory takes the kernel milliseconds, which no serving thread has.
+                let permit = permit.take();
+                tokio::task::spawn_blocking(move || drop((store, permit)));
+            }
             ended
         }
     };
@@ -146,17 +156,36 @@ impl StatusCell {
 }
 
 impl Worker<'_> {
-    async fn run(&mut self, instance: Instance, inbox: &mut mpsc::UnboundedReceiver<Message>) -> Ended {
-        let Instance { mut store, handler, stopwatch, gate, output } = instance;
+    async fn run(&mut self, instance: Instance, inbox: &mut mpsc::UnboundedReceiver<Message>) -> (Ended, Store<State>) {
+        let Instance { mut store, handler, stopwatch, output } = instance;
         let status = StatusCell::default();
         let result = {
             let mut inside =
                 pin!(store.run_concurrent(async |accessor| self.inside(accessor, &handler, &status, inbox).await));
             let mut timer = Timer::default();
+            let mut places = PollSemaphore::new(self.shared.heavy_places());
+            let mut queued = false;
             poll_fn(|cx| {
+                let share = self.shared.blueprint().share();
+                let mut place = None;
+                if share.needs_place() {
+                    // Fair, so that heavy instances take turns. Nobody closes the semaphore.
+                    match places.poll_acquire(cx) {
+                        Poll::Ready(taken) => (place, queued) = (taken, false),
+                        Poll::Pending => {
+                            queued = true;
+                            return self.outside(cx, &status, true, &mut timer).map(Ok);
+                        }
+                    }
+                } else if std::mem::take(&mut queued) {
+                    // Out of the queue, or a place would be kept for whoever does not come.
+                    places = PollSemaphore::new(self.shared.heavy_places());
+                }
                 stopwatch.start();
+                let began = Instant::now();
                 let polled = inside.as_mut().poll(cx);
-                gate.release();
+                share.ran(began.elapsed());
+                drop(place);
                 match polled {
                     Poll::Ready(result) => Poll::Ready(result.and_then(|ended| ended)),
                     Poll::Pending => self.outside(cx, &status, stopwatch.has_yielded(), &mut timer).map(Ok),
@@ -188,7 +217,7 @@ impl Worker<'_> {
         for output in &output {
             output.flush();
         }
-        ended
+        (ended, store)
     }
 
     /// Whether the guest was working only on calls that nobody waits for.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::prepare::root;
 
 /// Crates whose versions matter to the figures.
-const CRATES: [&str; 6] = ["axum", "hyper", "tokio", "tonic", "wasmtime", "wit-bindgen"];
+const CRATES: [&str; 5] = ["axum", "hyper", "tokio", "tonic", "wasmtime"];
 
 /// The machine, the system and the versions. What cannot be found out is `unknown`.
 #[derive(Debug, Serialize)]

@@ -16,7 +16,13 @@ mod greeter;
 #[path = "../../guests/bench-front/src/routes.rs"]
 mod routes;
 
-#[allow(clippy::all, clippy::allow_attributes_without_reason, unreachable_pub, reason = "generated")]
+#[allow(
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    unreachable_pub,
+    unused_qualifications,
+    reason = "generated"
+)]
 mod pb {
     tonic::include_proto!("hostel.bench.v1");
 }

@@ -21,7 +21,7 @@ pub(crate) fn text(machine: &Machine, how: &str, report: &Report) -> String {
             "machine",
             format!("{}, {} cores, {} GiB, {}", machine.cpu, machine.cores, machine.memory_gib, machine.kernel),
         ),
-        ("host", format!("{}; revision {}", machine.hostel, machine.revision)),
+        ("host", format!("{}; source at {}", machine.hostel, machine.revision)),
         ("made with", format!("{}; {}", machine.rustc, machine.crates.join(", "))),
         ("modules", components.join(", ")),
         ("run", how.to_owned()),

@@ -27,7 +27,7 @@ pub const REFUSED: [(&str, &[&str]); 22] = [
     ("start-trap-lean", &["at start"]),
     ("unknown-import", &["acme:unknown/thing@1.0.0"]),
     ("unknown-import-lean", &["acme:unknown/thing@1.0.0"]),
-    ("wrong-door-type", &["hostel:service/handler"]),
+    ("wrong-door-type", &["type mismatch"]),
     ("wrong-door-version", &["exports none of"]),
     ("wrong-import-type", &["wasi:cli/environment"]),
 ];
@@ -103,7 +103,7 @@ async fn files_that_cannot_be_read() {
         use std::os::unix::fs::PermissionsExt;
         let locked = host.modules().join("locked");
         fs::write(&locked, tiny::answering("locked")).unwrap();
-        fs::set_permissions(&locked, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
         fs::rename(locked, host.module_file("service")).unwrap();
     })
     .await;

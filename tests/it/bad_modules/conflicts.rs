@@ -13,7 +13,7 @@ async fn a_service_that_is_there_already() {
     let expected = Expected { what: "the name of another", words: &["service.wasm", "bystander"] };
     // The harness leaves out lines about the bystander; this one has to name it.
     let _ = expected;
-    let logs = host.logs.from_now();
+    let logs = host.logs.onward();
     host.install("copy", &tiny::answering("copy"));
     host.answers("/copy/", 200, "copy").await;
     host.install_manifest("copy", "name = 'service'\n");
@@ -37,7 +37,7 @@ async fn a_route_that_is_there_already() {
         .module("second", &tiny::answering("second"))
         .start()
         .await;
-    let logs = host.logs.from_now();
+    let logs = host.logs.onward();
     // The same path with another name for its parameter.
     host.install_manifest("second", "[[route]]\npath = '/shared/{name}'\n");
     let line = logs.wait_for("a line", std::time::Duration::from_secs(20), |event| event.level() == "error").await;
@@ -66,7 +66,7 @@ async fn probes_that_fail() {
         ("/never", &["/never", "1500 ms"]),
         ("/spin", &["/spin"]),
     ] {
-        let logs = host.logs.from_now();
+        let logs = host.logs.onward();
         let manifest = format!("version = 'new'\n[limits]\ncpu_ms = 20000\n[health]\npath = '{path}'\n");
         host.install_manifest("service", &manifest);
         let line = logs
@@ -94,7 +94,7 @@ async fn one_bad_thing_after_the_other() {
     for (what, harm) in
         [("truncated", &b"\0asm\x0d\0\x01\0"[..]), ("empty", b""), ("a text", b"text"), ("empty again", b"")]
     {
-        let logs = host.logs.from_now();
+        let logs = host.logs.onward();
         host.install("service", harm);
         logs.wait_for(what, std::time::Duration::from_secs(20), |event| event.level() == "error").await;
         assert_eq!(host.get("/service/").await.expect(200).text(), "good", "{what}");

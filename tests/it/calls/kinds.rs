@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use futures::stream;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
 use tokio::sync::mpsc;
 
 use crate::harness::grpc::{EchoRequest, ask, next};
-use crate::harness::guests::{ECHO, LEAN_BARE, RELAY, WASIP3_HELLO, WSTD_HELLO};
+use crate::harness::guests::{ECHO, HOSTILE, LEAN_BARE, RELAY, WASIP3_HELLO, WSTD_HELLO};
 use crate::harness::host::Host;
 use crate::harness::http::{Client, empty, full, get, next as next_piece, pushed, request, with};
 
@@ -112,6 +114,39 @@ async fn trailers_pass_between_services_and_out() {
         let reply = client.send(request).await.expect(200);
         assert_eq!(reply.text(), "marker:00000000;".repeat(5), "{path}");
         assert_eq!(reply.trailer("x-marker"), "marker:00000000;", "{path}");
+    }
+}
+
+/// What comes behind a request's body reaches the guest, too.
+#[tokio::test]
+async fn trailers_of_a_request() {
+    let host = Host::with(&[&LEAN_BARE]).await;
+    for path in ["/lean-bare/x", "/lean-bare/stream"] {
+        let trailers = http::HeaderMap::from_iter([("x-last".parse().unwrap(), "word".parse().unwrap())]);
+        let frames = [Frame::data("body".into()), Frame::trailers(trailers)].map(Ok);
+        let body = BodyExt::boxed(StreamBody::new(stream::iter(frames)));
+        let request = with(request("POST", &host.url(path), body), "te", "trailers");
+        let reply = Client::h2(host.edge).send(request).await.expect(200);
+        assert!(reply.text().ends_with("body"), "{path}: {reply}");
+        assert_eq!(reply.trailer("x-last"), "word", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn large_bodies_arrive_whole() {
+    const MIB: usize = 64;
+    let limits = "[limits]\ncpu_ms = 10000\nbody_bytes_max = 0\n";
+    let host =
+        Host::builder().guest(&HOSTILE).manifest("hostile", limits).guest(&ECHO).manifest("echo", limits).start().await;
+    for client in [Client::h1(host.edge), Client::h2(host.edge)] {
+        for path in [format!("/hostile/big-response/{MIB}"), format!("/echo/call/hostile/big-response/{MIB}")] {
+            let reply = client.get(&host.url(&path)).await.expect(200);
+            assert_eq!(reply.body.len(), MIB << 20, "{path}");
+            assert!(reply.body.iter().all(|byte| *byte == b'x'), "{path}");
+        }
+        let sent: Vec<u8> = (0..MIB << 20).map(|at| (at / 7) as u8).collect();
+        let reply = client.post(&host.url("/echo/echo-stream"), sent.clone()).await.expect(200);
+        assert!(reply.body == sent, "what came back is not what was sent");
     }
 }
 

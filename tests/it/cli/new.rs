@@ -11,6 +11,8 @@ use crate::harness::guests::{ECHO, RELAY};
 use crate::harness::host::Host;
 use crate::harness::http::Client;
 use crate::harness::paths::{root, scratch};
+use crate::harness::process::Process;
+use crate::harness::wait::eventually;
 
 /// A build may have to wait for another one, and for a slow machine.
 const BUILT_WITHIN: Duration = Duration::from_secs(900);
@@ -45,6 +47,33 @@ async fn an_http_service_from_a_template() {
     let reply = host.get("/my-shop/").await.expect(200);
     assert!(!reply.body.is_empty());
     host.get("/my-shop/no/such/route").await.expect(404);
+}
+
+/// `cd my-shop; hostel up --build; curl ...`, only with free ports.
+#[tokio::test]
+async fn what_new_says_to_do_next_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let project = scaffold(dir.path(), "http-rust", "next-steps").await;
+    let mut command = command(&project);
+    command.args(["up", "--build", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    command.env("CARGO_TARGET_DIR", scratch().join("new"));
+    let mut process = Process::spawn(&mut command);
+    let edge = eventually("it says where it listens", BUILT_WITHIN, async || {
+        let said = (process.out.all(), process.err.all());
+        assert!(process.ended().is_none(), "it ended: {said:#?}");
+        let line = said.0.iter().find_map(|line| line.strip_prefix("edge"));
+        let address = line.and_then(|line| line.trim().strip_prefix("http://")?.parse().ok());
+        address.ok_or_else(|| format!("{said:#?}"))
+    })
+    .await;
+    let reply = Client::h1(edge).get(&format!("http://{edge}/next-steps/")).await.expect(200);
+    assert!(!reply.body.is_empty());
+    // Progress was to be seen, and something to try.
+    assert!(process.err.all().iter().any(|line| line.contains("Compiling") || line.contains("Finished")));
+    let example = process.out.all().into_iter().find(|line| line.contains("curl http://"));
+    let example = example.unwrap_or_else(|| panic!("nothing to try in {:#?}", process.out.all()));
+    let url = example.split_whitespace().last().unwrap();
+    Client::h1(edge).get(url).await.expect(200);
 }
 
 #[tokio::test]

@@ -148,6 +148,13 @@ impl Echo {
     }
 }
 
+/// A message as it is on the wire, uncompressed.
+pub fn framed(message: &impl Message) -> bytes::Bytes {
+    let content = message.encode_to_vec();
+    let length = u32::try_from(content.len()).expect("a small message");
+    [&[0][..], &length.to_be_bytes(), &content].concat().into()
+}
+
 fn codec() -> ProstCodec<EchoRequest, EchoReply> {
     ProstCodec::default()
 }

@@ -67,7 +67,7 @@ impl Logs {
     }
 
     /// The log from here on.
-    pub fn from_now(&self) -> Self {
+    pub fn onward(&self) -> Self {
         Self { lines: self.lines.clone(), start: self.lines.len() }
     }
 

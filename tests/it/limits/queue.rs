@@ -184,3 +184,30 @@ async fn a_flood_between_services_is_bounded() {
     }
     host.get("/victim/ok").await.expect(200);
 }
+
+/// A guest that starts many calls at once gets all its answers, one instance at a time though it is.
+#[tokio::test]
+async fn one_call_may_cause_many() {
+    let host = Host::builder().guest(&HOSTILE2).guest(&ECHO).start().await;
+    let begun = Instant::now();
+    let reply = host.get("/hostile2/calls/echo/50").await.expect(200);
+    assert_eq!(reply.text(), "50 answered, 0 failed\n");
+    // Each took a second; they ran side by side.
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+/// What a guest leaves running after its answer does not keep its instance for ever.
+#[tokio::test]
+async fn instances_with_something_left_to_do_are_given_back() {
+    let host = Host::builder().guest(&HOSTILE).manifest("hostile", "[instances]\nidle_s = 1\n").start().await;
+    for _ in 0..5 {
+        host.get("/hostile/linger").await.expect(200);
+    }
+    let what = "the instances are given back";
+    crate::harness::wait::eventually(what, Duration::from_secs(15), async || {
+        let now = host.metrics().await.sum("hostel_instances", &[("service", "hostile")]);
+        (now == 0.0).then_some(()).ok_or_else(|| now.to_string())
+    })
+    .await;
+    host.get("/hostile/ok").await.expect(200);
+}

@@ -1,0 +1,113 @@
+//! Who has to make room for whom on the serving threads.
+//!
+//! A service that uses much CPU time, be it in long computations or in floods of short calls, must not make one wait
+//! that uses little. Each service has a debt: the CPU time of its instances, less what it earns by the passing of time.
+//! One in debt beyond a burst is *heavy*. While services that are not have something to do, the instances of all heavy
+//! ones together may be on one thread fewer than there are; when there are only heavy ones, on all of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+
+/// What a service earns: half a core.
+const EARNED_PER_SECOND: Duration = Duration::from_millis(500);
+/// How much debt does not matter yet.
+const BURST: Duration = Duration::from_millis(10);
+/// Debt does not grow beyond this, so that a service is light again soon after it has calmed down.
+const DEBT_MAX: Duration = Duration::from_millis(100);
+/// How long after a light service ran the heavy ones make room: it is likely to run again.
+const ROOM: Duration = Duration::from_millis(20);
+
+/// What all services share.
+pub(super) struct Threads {
+    base: Instant,
+    /// Places for heavy instances, while they have to make room.
+    places: Arc<Semaphore>,
+    light_ran_nanos: AtomicU64,
+}
+
+impl Threads {
+    pub(super) fn new(threads: usize) -> Arc<Self> {
+        Arc::new(Self {
+            base: Instant::now(),
+            places: Arc::new(Semaphore::new(threads.saturating_sub(1).max(1))),
+            light_ran_nanos: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn places(&self) -> Arc<Semaphore> {
+        self.places.clone()
+    }
+
+    fn now_nanos(&self) -> u64 {
+        nanos(self.base.elapsed())
+    }
+}
+
+/// The share of one service.
+pub(super) struct Share {
+    threads: Arc<Threads>,
+    /// When the debt would be paid if nothing were added: one number holds debt and time.
+    paid_nanos: AtomicU64,
+}
+
+impl Share {
+    pub(super) fn new(threads: Arc<Threads>) -> Self {
+        Self { threads, paid_nanos: AtomicU64::new(0) }
+    }
+
+    /// Whether an instance of the service needs a place to run now.
+    pub(super) fn needs_place(&self) -> bool {
+        let now = self.threads.now_nanos();
+        let light_ran = self.threads.light_ran_nanos.load(Ordering::Relaxed);
+        self.is_heavy(now) && now.saturating_sub(light_ran) < nanos(ROOM) && light_ran > 0
+    }
+
+    /// An instance of the service was on a thread for this long.
+    pub(super) fn ran(&self, spent: Duration) {
+        let now = self.threads.now_nanos();
+        if !self.is_heavy(now) {
+            self.threads.light_ran_nanos.store(now, Ordering::Relaxed);
+        }
+        let scale = 1_000_000_000 / nanos(EARNED_PER_SECOND).max(1);
+        let added = nanos(spent).saturating_mul(scale);
+        let _ = self.paid_nanos.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid| {
+            Some((paid.max(now) + added).min(now + nanos(DEBT_MAX).saturating_mul(scale)))
+        });
+    }
+
+    fn is_heavy(&self, now: u64) -> bool {
+        let scale = 1_000_000_000 / nanos(EARNED_PER_SECOND).max(1);
+        self.paid_nanos.load(Ordering::Relaxed) > now + nanos(BURST).saturating_mul(scale)
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_heavy_services_make_room_and_only_for_light_ones() {
+        let threads = Threads::new(2);
+        let (heavy, light) = (Share::new(threads.clone()), Share::new(threads));
+        heavy.ran(BURST * 3);
+        assert!(!heavy.needs_place(), "there is nobody to make room for");
+        light.ran(Duration::from_micros(50));
+        assert!(heavy.needs_place());
+        assert!(!light.needs_place());
+    }
+
+    #[test]
+    fn debt_is_bounded() {
+        let share = Share::new(Threads::new(2));
+        share.ran(Duration::from_secs(3600));
+        let after_it_is_paid = share.threads.now_nanos() + nanos(DEBT_MAX) * 3;
+        assert!(!share.is_heavy(after_it_is_paid));
+    }
+}
