@@ -8,7 +8,8 @@
 
 use std::fmt;
 
-/// The value of `key`, `None` when it is not set or not granted. Reads the current value each time.
+/// The value of `key`, `None` when it is not set or not granted. Values are fixed when a version is
+/// deployed.
 ///
 /// # Errors
 /// When the host cannot read its configuration.

@@ -6,7 +6,7 @@
 //! use hostel_sdk::http::{self, Method, Request};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! // A service, by name. The host finds it, in this process or on another machine.
+//! // A service, by name. The host finds it.
 //! let product = http::get("http://catalog.internal/products/42").await?.into_body().text().await?;
 //!
 //! // An origin outside, which needs `egress = ["https://api.example.com"]` in the manifest.

@@ -77,8 +77,8 @@ macro_rules! serve {
     };
 }
 
-/// Embeds the encoded protobuf `FileDescriptorSet` found at a path, from which the host transcodes JSON to gRPC and
-/// answers reflection. The path is an expression as [`include_bytes!`] takes it.
+/// Embeds the encoded protobuf `FileDescriptorSet` found at a path, from which the host knows the
+/// module's gRPC services: it routes calls from outside by them. The path is an expression as [`include_bytes!`] takes it.
 ///
 /// ```ignore
 /// hostel_sdk::descriptors!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -7,7 +7,7 @@ use crate::bindings::wasi::clocks::monotonic_clock::wait_for;
 #[cfg(all(target_family = "wasm", feature = "portable"))]
 use wasip3::clocks::monotonic_clock::wait_for;
 
-/// Waits. Other calls that share the instance go on meanwhile; the host ends the wait with the call's deadline.
+/// Waits. Other calls that share the instance go on meanwhile; whoever called gives up at the call's deadline.
 ///
 /// In native builds it blocks the thread.
 pub async fn sleep(duration: Duration) {

@@ -75,8 +75,8 @@ pub(crate) fn log(level: Level, context: &str, message: &str) {
     logging::log(level, context, message);
 }
 
-/// Runs `task` after, and beside, the call that is being served. It may go on when the response has been sent; the host
-/// ends it with the call's deadline.
+/// Runs `task` after, and beside, the call that is being served. It may go on when the response has been sent; it
+/// ends at the latest with the instance.
 ///
 /// In native builds, where nothing would run it, the task is dropped.
 pub fn spawn(task: impl Future<Output = ()> + 'static) {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Address and port of health, metrics, control API and dashboard; port 0 takes a free one. Who reaches it may
-    /// control the host.
+    /// Address and port of health, metrics and status; port 0 takes a free one. Who reaches it
+    /// sees what runs.
     pub listen: SocketAddr,
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 
+use super::text;
 use crate::app::{self, Flags};
 
 /// Check configuration and modules without starting anything
@@ -46,30 +47,27 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<()> {
         .collect();
     let failed = rows.iter().filter(|row| row.error.is_some()).count();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        text::say(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
     } else {
         if args.settings {
             for entry in loaded.entries() {
-                println!("{} = {}  ({})", entry.key, entry.value, entry.origin);
+                text::say(&format!("{} = {}  ({})\n", entry.key, entry.value, entry.origin));
             }
-            println!();
+            text::say("\n");
         }
         for warning in loaded.warnings() {
-            println!("warning: {warning}");
+            text::say(&format!("warning: {warning}\n"));
         }
         for row in &rows {
             match (&row.service, &row.error) {
-                (_, Some(error)) => println!("bad   {error}"),
-                (Some(service), None) => println!("good  {} is the service {service}", row.file),
+                (_, Some(error)) => text::say(&format!("bad   {error}\n")),
+                (Some(service), None) => text::say(&format!("good  {} is the service {service}\n", row.file)),
                 (None, None) => {}
             }
         }
-        println!(
-            "{} of {} modules in {} are good; the configuration is",
-            rows.len() - failed,
-            rows.len(),
-            dir.display()
-        );
+        let good = rows.len() - failed;
+        let dir = dir.display();
+        text::say(&format!("{good} of {} modules in {dir} are good; the configuration is\n", rows.len()));
     }
     if failed > 0 {
         bail!("{failed} of {} modules cannot serve", rows.len());

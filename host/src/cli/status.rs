@@ -21,9 +21,9 @@ pub(super) fn run(args: &StatusArgs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(admin::fetch_status(args.admin))?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        text::say(&(serde_json::to_string_pretty(&report)? + "\n"));
     } else {
-        print!("{}", human(&report, SystemTime::now()));
+        text::say(&human(&report, SystemTime::now()));
     }
     Ok(())
 }

@@ -13,6 +13,13 @@ pub(super) fn size(bytes: usize) -> String {
     format!("{}.{} {name}", tenths / 10, tenths % 10)
 }
 
+/// Prints to standard output. A reader that went away has seen enough.
+pub(super) fn say(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
 /// Rows with each column as wide as its widest cell, two spaces apart, nothing after the last cell.
 pub(super) fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
     let mut widths = [0; COLUMNS];

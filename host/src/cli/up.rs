@@ -53,9 +53,13 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<()> {
     })?;
     let config = loaded.config.clone();
     if args.build {
-        let what = vec![config.modules.dir.to_string_lossy().into_owned()];
-        let built = build::build(&Options { what, out: Some(config.modules.dir.clone()), ..Options::default() })?;
-        println!("{}", build::summary(&built));
+        let dir = &config.modules.dir;
+        // The services' sources are in the directory of modules, or the current directory is one service's.
+        let sources_inside = dir.join("Cargo.toml").is_file();
+        let what = if sources_inside { vec![dir.to_string_lossy().into_owned()] } else { Vec::new() };
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        let built = build::build(&Options { what, out: Some(dir.clone()), ..Options::default() })?;
+        text::say(&format!("{}\n", build::summary(&built)));
     }
     let guard = log::init(&config.log).context("cannot set up logging")?;
     for warning in loaded.warnings() {
@@ -68,7 +72,7 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<()> {
         guard.lines_dropped_fn(),
     );
     app::run(config, metrics, |announcement, deployments| {
-        print!("{}", banner(announcement, deployments));
+        text::say(&banner(announcement, deployments));
         if let Some(path) = &args.announce
             && let Err(error) = announcement.write(path)
         {

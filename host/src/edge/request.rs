@@ -128,6 +128,27 @@ async fn call(
     request: hyper::Request<Unread>,
     routed: Routed,
 ) -> Result<Response, CallError> {
+    let entered = routed.entered;
+    let metrics = entered.deployed().call_metrics(Some(&routed.route)).clone();
+    match to_call(shared, head, request, routed.route, routed.strip).await {
+        Ok((request, context)) => shared.router.call_entered(entered, request, context).await,
+        Err(error) => {
+            // The router counts what reaches it; this does not.
+            let grpc = head.is_grpc.then_some(error.kind().grpc_code() as i32);
+            metrics.record(error.kind().http_status().as_u16(), grpc, head.begun.elapsed());
+            Err(error)
+        }
+    }
+}
+
+/// The call that a request becomes.
+async fn to_call(
+    shared: &Shared,
+    head: &Head,
+    request: hyper::Request<Unread>,
+    route: Arc<str>,
+    strip: usize,
+) -> Result<(Request, CallContext), CallError> {
     let (mut parts, body) = request.into_parts();
     let timeout = client_timeout(&parts.headers)?
         .map_or(shared.settings.request_timeout(), |asked| asked.min(shared.settings.request_timeout()));
@@ -136,14 +157,14 @@ async fn call(
         trace: head.trace,
         caller: Caller::Edge,
         depth: 0,
-        route: Some(routed.route),
+        route: Some(route),
     };
     header::sanitize(&mut parts.headers);
-    parts.uri = target_uri(&parts.uri, &parts.headers, routed.strip)?;
+    parts.uri = target_uri(&parts.uri, &parts.headers, strip)?;
     let body = incoming(body, &parts.headers).await?;
     let mut request = Request::from_parts(parts, body);
     request.extensions_mut().clear();
-    shared.router.call_entered(routed.entered, request, context).await
+    Ok((request, context))
 }
 
 /// What the client asks for. A time-out that cannot be read must not be taken for none.

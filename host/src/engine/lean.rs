@@ -163,8 +163,17 @@ pub(super) fn header_map(fields: Fields) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-fn lower_body(store: impl AsContextMut<Data = State>, body: Body) -> wasmtime::Result<(LeanBody, Fields)> {
+fn lower_body(
+    store: impl AsContextMut<Data = State>,
+    body: Body,
+    streams_trailers: bool,
+) -> wasmtime::Result<(LeanBody, Fields)> {
     match body.try_into_full() {
+        // A request's trailers have their place at the end of a stream only.
+        Ok((data, Some(trailers))) if streams_trailers && !trailers.is_empty() => {
+            let body = Box::pin(Body::full(data, Some(trailers)));
+            Ok((LeanBody::Streaming(stream::to_guest(store, body)?), Fields::new()))
+        }
         Ok((data, trailers)) => {
             let body = if data.is_empty() { LeanBody::None } else { LeanBody::Bytes(data) };
             Ok((body, trailers.as_ref().map(fields).unwrap_or_default()))
@@ -195,7 +204,7 @@ impl LeanRequest {
     /// A call as the guest gets it.
     pub(super) fn lower(mut store: StoreContextMut<'_, State>, request: Request) -> wasmtime::Result<Self> {
         let (parts, body) = request.into_parts();
-        let (body, _) = lower_body(&mut store, body)?;
+        let (body, _) = lower_body(&mut store, body, true)?;
         let authority = match parts.uri.authority() {
             Some(authority) => authority.as_str().to_owned(),
             None => {
@@ -259,7 +268,7 @@ impl LeanResponse {
     /// When the engine failed, which ends the instance.
     pub fn lower(store: impl AsContextMut<Data = State>, response: Response) -> wasmtime::Result<Self> {
         let (parts, body) = response.into_parts();
-        let (body, trailers) = lower_body(store, body)?;
+        let (body, trailers) = lower_body(store, body, false)?;
         Ok(Self { status: parts.status.as_u16(), headers: fields(&parts.headers), body, trailers })
     }
 

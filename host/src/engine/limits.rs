@@ -45,6 +45,11 @@ impl Limiter {
         Self { memory_bytes_max, memory_bytes: 0, table_elements: 0, refused: false }
     }
 
+    /// A call begins on an instance that has no other: what was refused before has no part in what happens now.
+    pub(super) fn forget_refusal(&mut self) {
+        self.refused = false;
+    }
+
     /// The linear memory the instance has.
     pub(super) fn memory_bytes(&self) -> usize {
         self.memory_bytes

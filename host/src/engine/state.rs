@@ -96,6 +96,9 @@ impl State {
 
     pub(super) fn call_started(&mut self, task: GuestTaskId, call: Arc<Inflight>) {
         self.meter.call_started();
+        if self.calls.is_empty() {
+            self.limiter.forget_refusal();
+        }
         // The engine uses the ids of tasks again; whatever had this one has ended.
         self.calls.retain(|(other, _)| *other != task);
         self.calls.push((task, call));

@@ -75,46 +75,19 @@ impl Deployed {
         );
         let guest = Guest { service: service.clone(), version: version.clone(), profile: manifest.clone() as Arc<_> };
         let pool = platform.engine.pool(&compiled, guest, limits(&manifest), log, metrics.clone()).map_err(failed)?;
+        if let Err(source) = pool.warm_up(platform.start_timeout).await {
+            pool.kill();
+            return Err(failed(source));
+        }
+        if let Err((path, reason)) = probe(&pool, &manifest, platform.start_timeout).await {
+            pool.kill();
+            return Err(Error::Health { file, path, reason });
+        }
+        // Labels are for versions that serve: those that fail would use up the places for them.
         let counted = |route: &Arc<str>| platform.metrics.calls(&label, &version, route, Locality::Local);
         let calls = known_routes(&manifest, &source.inspection).map(|route| (route.clone(), counted(&route))).collect();
         let other_calls = counted(&ANY_ROUTE.into());
-        let deployed =
-            Self { service, version, manifest, pool, since: SystemTime::now(), calls, other_calls, metrics, source };
-        deployed.pool.warm_up(platform.start_timeout).await.map_err(failed)?;
-        if let Err((path, reason)) = deployed.probe(platform.start_timeout).await {
-            deployed.pool.kill();
-            return Err(Error::Health { file, path, reason });
-        }
-        Ok(deployed)
-    }
-
-    async fn probe(&self, timeout: Duration) -> Result<(), (String, String)> {
-        let Some(health) = &self.manifest.health else { return Ok(()) };
-        let failed = |reason: String| (health.path.clone(), reason);
-        let mut request = Request::new(Body::empty());
-        *request.uri_mut() = format!("http://{}.internal{}", self.service, health.path)
-            .parse()
-            .map_err(|error| failed(format!("cannot be sent: {error}")))?;
-        let context = CallContext {
-            deadline: Deadline::after(timeout),
-            trace: TraceContext::new_root(),
-            caller: Caller::Host,
-            depth: 0,
-            route: None,
-        };
-        let probing = async {
-            let lease = self.pool.enter().ok_or_else(|| CallError::unavailable("the version is closed"))?;
-            let response = lease.call(request, context).await?;
-            let (parts, body) = response.into_parts();
-            body.collect().await?;
-            Ok::<_, CallError>(parts.status)
-        };
-        match tokio::time::timeout(timeout, probing).await {
-            Ok(Ok(status)) if status.as_u16() < 400 => Ok(()),
-            Ok(Ok(status)) => Err(failed(format!("answered {}", status.as_u16()))),
-            Ok(Err(error)) => Err(failed(format!("failed: {}", error.chain()))),
-            Err(_) => Err(failed(format!("was not answered within {} ms", timeout.as_millis()))),
-        }
+        Ok(Self { service, version, manifest, pool, since: SystemTime::now(), calls, other_calls, metrics, source })
     }
 
     /// The service this is a version of.
@@ -184,6 +157,36 @@ impl Deployed {
             self.pool.kill();
         }
         cut_off
+    }
+}
+
+/// Asks a version that nobody can call yet whether it is well. An error is the path, and what came of asking.
+async fn probe(pool: &Pool, manifest: &Manifest, timeout: Duration) -> Result<(), (String, String)> {
+    let Some(health) = &manifest.health else { return Ok(()) };
+    let failed = |reason: String| (health.path.clone(), reason);
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() = format!("http://{}.internal{}", manifest.name, health.path)
+        .parse()
+        .map_err(|error| failed(format!("cannot be sent: {error}")))?;
+    let context = CallContext {
+        deadline: Deadline::after(timeout),
+        trace: TraceContext::new_root(),
+        caller: Caller::Host,
+        depth: 0,
+        route: None,
+    };
+    let probing = async {
+        let lease = pool.enter().ok_or_else(|| CallError::unavailable("the version is closed"))?;
+        let response = lease.call(request, context).await?;
+        let (parts, body) = response.into_parts();
+        body.collect().await?;
+        Ok::<_, CallError>(parts.status)
+    };
+    match tokio::time::timeout(timeout, probing).await {
+        Ok(Ok(status)) if status.as_u16() < 400 => Ok(()),
+        Ok(Ok(status)) => Err(failed(format!("answered {}", status.as_u16()))),
+        Ok(Err(error)) => Err(failed(format!("failed: {}", error.chain()))),
+        Err(_) => Err(failed(format!("was not answered within {} ms", timeout.as_millis()))),
     }
 }
 

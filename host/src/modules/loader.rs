@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch as signal;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 
 use super::deployed::{Deployed, Platform};
 use super::directory::{Found, scan};
@@ -36,6 +36,8 @@ pub struct Loader {
     /// What is known of each file, by stem.
     files: HashMap<String, File>,
     builds: JoinSet<Built>,
+    /// Whose build each task is, for those that panic.
+    builders: HashMap<Id, String>,
     dir_failed: bool,
     loaded: signal::Sender<bool>,
 }
@@ -68,6 +70,7 @@ impl Loader {
             status,
             files: HashMap::new(),
             builds: JoinSet::new(),
+            builders: HashMap::new(),
             dir_failed: false,
             loaded: signal::Sender::new(false),
         }
@@ -87,9 +90,18 @@ impl Loader {
                 self.loaded.send_replace(true);
             }
             tokio::select! {
-                Some(built) = self.builds.join_next() => match built {
-                    Ok(built) => self.take(built),
-                    Err(error) => tracing::error!(%error, "a build of a module panicked"),
+                Some(built) = self.builds.join_next_with_id() => match built {
+                    Ok((id, built)) => {
+                        self.builders.remove(&id);
+                        self.take(built);
+                    }
+                    Err(error) => {
+                        let stem = self.builders.remove(&error.id()).unwrap_or_default();
+                        tracing::error!(file = stem, %error, "the host failed while it loaded a module; change the file to try again");
+                        if let Some(file) = self.files.get_mut(&stem) {
+                            file.building = false;
+                        }
+                    }
                 },
                 () = watch.changed() => self.look(),
             }
@@ -136,11 +148,12 @@ impl Loader {
         }
         let serving = file.serving.clone();
         let platform = self.platform.clone();
-        let stem = stem.to_owned();
-        self.builds.spawn(async move {
+        let whose = stem.to_owned();
+        let task = self.builds.spawn(async move {
             let built = build(found.clone(), serving, platform).await;
-            (stem, found, built)
+            (whose, found, built)
         });
+        self.builders.insert(task.id(), stem.to_owned());
     }
 
     /// A build is done: puts it into the table, or notes why not.

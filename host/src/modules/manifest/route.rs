@@ -256,7 +256,7 @@ impl Segment {
     }
 }
 
-/// `pchar` of RFC 3986, section 3.3, without percent escapes: a template is compared with decoded paths.
+/// `pchar` of RFC 3986, section 3.3, without percent escapes: a template is compared with paths as they are sent.
 fn is_path_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@".contains(c)
 }

@@ -90,9 +90,11 @@ impl ServiceMetrics {
         self.instances_started.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An instance ended that was counted as started.
+    /// An instance ended that was counted as started, or did not start, which only the reason tells.
     pub fn instance_ended(&self, reason: EndReason) {
-        self.instances.fetch_sub(1, Ordering::Relaxed);
+        if reason != EndReason::Start {
+            self.instances.fetch_sub(1, Ordering::Relaxed);
+        }
         if let Some(count) = self.instances_ended.get(reason as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
