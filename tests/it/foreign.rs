@@ -2,6 +2,8 @@
 //! other services by their names.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -10,6 +12,8 @@ use serde_json::Value;
 use crate::harness::guests::{ECHO, PYTHON_HELLO, WASIP3_HELLO, WSTD_HELLO};
 use crate::harness::host::Host;
 use crate::harness::http::{Client, get, parse_timeout, with};
+use crate::harness::load::Load;
+use crate::harness::wait::eventually;
 
 const FOREIGN: [&str; 3] = ["wstd-hello", "wasip3-hello", "python-hello"];
 
@@ -135,6 +139,47 @@ async fn calls_that_share_an_instance_are_not_mixed_up() {
         let given = Duration::from_secs(timeout_s);
         assert!(left <= given && left > given - Duration::from_secs(10), "{headers}");
     }
+}
+
+/// The same for long enough that tasks, handles and instances are used again and again.
+#[tokio::test]
+async fn thousands_of_calls_are_not_mixed_up() {
+    const CALLS: u64 = 6_000;
+    let one = "[instances]\nmax = 2\nconcurrency = 16\n";
+    let host = Host::builder()
+        .guest(&WASIP3_HELLO)
+        .manifest("wasip3-hello", one)
+        .guest(&WSTD_HELLO)
+        .guest(&ECHO)
+        .manifest("echo", one)
+        .start()
+        .await;
+    let (client, edge) = (Client::h2(host.edge), host.edge);
+    let number = Arc::new(AtomicU64::new(1));
+    let load = Load::start(32, Duration::ZERO, move |worker| {
+        let (client, number) = (client.clone(), Arc::clone(&number));
+        async move {
+            let trace = format!("{:032x}", number.fetch_add(1, Ordering::Relaxed));
+            let caller = if worker % 4 == 0 { "wstd-hello" } else { "wasip3-hello" };
+            let url = format!("http://{edge}/{caller}/call?url=http://echo.internal/headers");
+            let request = with(get(&url), "traceparent", &format!("00-{trace}-00f067aa0ba902b7-01"));
+            let reply = client.try_send(with(request, "x-tag", &trace)).await.map_err(|error| error.to_string())?;
+            let answer: Value = serde_json::from_slice(&reply.body).map_err(|error| format!("{error}: {reply}"))?;
+            let inner = answer["body"].as_str().ok_or_else(|| reply.to_string())?;
+            let headers: Value = serde_json::from_str(inner).map_err(|error| error.to_string())?;
+            let seen = |name: &str| headers[name].as_str().unwrap_or_default();
+            let same = answer["tag"] == trace
+                && seen("x-tag") == trace
+                && seen("traceparent").split('-').nth(1) == Some(&trace)
+                && seen("hostel-caller") == caller;
+            same.then_some(()).ok_or_else(|| format!("{trace} from {caller} became {answer}"))
+        }
+    });
+    eventually("enough calls", Duration::from_secs(120), async || {
+        (load.done() >= CALLS).then_some(()).ok_or_else(|| load.done().to_string())
+    })
+    .await;
+    load.stop().await.expect_no_failure();
 }
 
 /// The same where the deadlines are enforced: of sixteen calls in one instance those with little time end early, and

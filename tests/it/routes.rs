@@ -106,7 +106,9 @@ async fn routes_of_a_manifest_lead_to_its_service() {
     }
     let reply = at("DELETE", "any", "/api/things/7").await;
     reply.expect_problem(405, "method-not-allowed");
-    assert_eq!(reply.header("allow"), "GET, POST");
+    // RFC 9110, section 15.5.6; and whoever takes GET takes HEAD.
+    assert_eq!(reply.header("allow"), "GET, HEAD, POST");
+    at("HEAD", "any", "/api/things/7").await.expect(200);
 }
 
 #[tokio::test]

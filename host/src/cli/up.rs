@@ -97,8 +97,13 @@ fn banner(announcement: Announcement, deployments: &Deployments) -> String {
         return banner;
     }
     banner.push_str(&text::table(&rows));
-    if let Some(example) = table.iter().find_map(|deployed| deployed.manifest().example.as_deref()) {
-        banner.push_str(&format!("\ntry     curl http://{edge}{example}\n"));
+    let named = table.iter().find_map(|deployed| deployed.manifest().example.clone());
+    let by_default = || {
+        let reachable = table.iter().find(|deployed| deployed.manifest().routes.is_empty())?;
+        Some(format!("/{}/", reachable.service()))
+    };
+    if let Some(path) = named.or_else(by_default) {
+        banner.push_str(&format!("\ntry     curl http://{edge}{path}\n"));
     }
     banner.push('\n');
     banner

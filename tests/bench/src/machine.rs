@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -49,6 +50,16 @@ impl Machine {
             components: components.iter().map(|path| size(path)).collect(),
         }
     }
+}
+
+/// How many cores the machine has, of which this process may be allowed only some.
+pub(crate) fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| {
+        let text = read("/proc/cpuinfo").unwrap_or_default();
+        let cores = text.lines().filter(|line| line.starts_with("processor"));
+        cores.count().max(1)
+    })
 }
 
 fn unknown() -> String {

@@ -54,6 +54,9 @@ struct Options {
     /// Connections under full load; each load is also run on one connection
     #[arg(long, default_value_t = 32, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     connections: usize,
+    /// How often a measurement that others disturbed is repeated; the least disturbed one counts
+    #[arg(long, default_value_t = 2)]
+    retries: usize,
     /// Who is measured; ratios are to `native`
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["native", "lean", "standard"])]
     sides: Vec<Side>,
@@ -108,7 +111,7 @@ fn bench(mut options: Options) -> anyhow::Result<()> {
 
     let samples = run::run(&options, &files, &cores)?;
 
-    let report = report::report(&samples, &options.loads(), &cores, machine.cores);
+    let report = report::report(&samples, &options.loads(), &cores);
     let how = format!("{} rounds of {} s each; {}", options.rounds, options.seconds, cores.describe());
     print!("{}", table::text(&machine, &how, &report));
     let out = options.out.unwrap_or_else(|| prepare::root().join("target/bench/result.json"));

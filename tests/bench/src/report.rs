@@ -51,8 +51,7 @@ pub(crate) struct Figure {
     pub(crate) ratio: Option<Spread>,
 }
 
-/// `machine_cores` is how many there are in all.
-pub(crate) fn report(samples: &Samples, connections: &[usize], cores: &Cores, machine_cores: usize) -> Report {
+pub(crate) fn report(samples: &Samples, connections: &[usize], cores: &Cores) -> Report {
     let view = View { samples, cores };
     let mut loads = Vec::new();
     for &connections in connections {
@@ -73,11 +72,11 @@ pub(crate) fn report(samples: &Samples, connections: &[usize], cores: &Cores, ma
         figures.extend(view.instance_start(connections));
     }
     figures.extend(view.starts());
-    let disturbances = samples
-        .loads
-        .iter()
-        .map(|sample| (sample.cpu_s.others + sample.cpu_s.stolen) / (sample.seconds * machine_cores as f64));
-    Report { loads, figures, disturbance_max: disturbances.fold(0.0, f64::max) }
+    Report {
+        loads,
+        figures,
+        disturbance_max: samples.loads.iter().map(|sample| sample.disturbance).fold(0.0, f64::max),
+    }
 }
 
 struct View<'a> {

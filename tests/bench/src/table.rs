@@ -4,11 +4,9 @@ use std::fmt::Write as _;
 
 use crate::machine::Machine;
 use crate::report::{Figure, LoadRow, Report};
+use crate::run::DISTURBANCE_MAX;
 use crate::stats::Spread;
 use crate::work::{Side, Work};
-
-/// Above this part of the machine's time used by others, the reader is warned.
-const DISTURBANCE_MAX: f64 = 0.05;
 
 /// The whole report. `how` says what was run.
 pub(crate) fn text(machine: &Machine, how: &str, report: &Report) -> String {

@@ -70,8 +70,12 @@ async fn what_new_says_to_do_next_works() {
     assert!(!reply.body.is_empty());
     // Progress was to be seen, and something to try.
     assert!(process.err.all().iter().any(|line| line.contains("Compiling") || line.contains("Finished")));
-    let example = process.out.all().into_iter().find(|line| line.contains("curl http://"));
-    let example = example.unwrap_or_else(|| panic!("nothing to try in {:#?}", process.out.all()));
+    let example = eventually("it says what to try", Duration::from_secs(10), async || {
+        let said = process.out.all();
+        let line = said.iter().find(|line| line.contains("curl http://")).cloned();
+        line.ok_or_else(|| format!("{said:#?}"))
+    })
+    .await;
     let url = example.split_whitespace().last().unwrap();
     Client::h1(edge).get(url).await.expect(200);
 }
@@ -155,6 +159,10 @@ async fn portable_builds() {
     }
     let status = host.grpc("relay").fail(ask("why", 0, 0)).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::FailedPrecondition, "{status:?}");
+    // What it logs arrives, by standard error.
+    host.get("/echo/log/from-a-portable-guest").await.expect(200);
+    host.logs("the guest's line", |event| event.is_about("echo") && event.message().contains("from-a-portable-guest"))
+        .await;
     // A host that knows nothing of us finds nothing of ours among what it must have.
     for guest in [&ECHO, &RELAY] {
         let file = out.path().join(format!("{}.wasm", guest.name));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::harness::builder::command;
 use crate::harness::command::{Output, hostel, run};
 use crate::harness::host::Host;
+use crate::harness::wait::eventually;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -110,16 +111,19 @@ async fn data_that_another_host_uses() {
 #[tokio::test]
 async fn what_the_host_says_at_the_start() {
     let host = Host::builder().guest(&crate::harness::guests::ECHO).start().await;
-    let said = host.process.out.all().join("\n");
-    for word in [
+    let words = [
         format!("edge    http://{}", host.edge),
         format!("admin   http://{}", host.admin),
         "echo".to_owned(),
         "1.0.0".to_owned(),
         "/echo/{*rest}".to_owned(),
-    ] {
-        assert!(said.contains(&word), "`{word}` is not in {said}");
-    }
+    ];
+    eventually("it says where it listens and what it serves", SOON, async || {
+        let said = host.process.out.all().join("\n");
+        let missing = words.iter().find(|word| !said.contains(*word));
+        missing.map_or(Ok(()), |word| Err(format!("`{word}` is not in {said}")))
+    })
+    .await;
 }
 
 #[tokio::test]

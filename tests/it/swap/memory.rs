@@ -1,12 +1,13 @@
-//! What a version held is given back.
+//! What a version or an instance held is given back.
 
 use std::time::Duration;
 
 use crate::harness::alone;
-use crate::harness::guests::{marked, marker_text};
+use crate::harness::guests::{HOSTILE, HOSTILE_LEAN, HOSTILE2, marked, marker_text};
 use crate::harness::host::Host;
 use crate::harness::http::Client;
 use crate::harness::load::Load;
+use crate::harness::tiny;
 use crate::harness::wait::eventually;
 
 const SWAPS: u32 = 200;
@@ -44,14 +45,76 @@ async fn memory_is_back_after_two_hundred_swaps() {
         swap().await;
     }
     load.stop().await.expect_no_failure();
-    let what = format!("after {SWAPS} swaps the host holds what it held before, {before:?}");
+    is_back(&host, &before, &format!("after {SWAPS} swaps")).await;
+}
+
+/// Nor does what never served: whatever was made of it goes with it.
+#[tokio::test]
+async fn versions_that_are_refused_leave_nothing_behind() {
+    const ROUNDS: usize = 20;
+    let _alone = alone::alone();
+    let good = marked(1);
+    let refused = ["start-trap", "start-eat", "unknown-import", "core-module"].map(tiny::bad);
+    let host = Host::builder().module("marked", &good).start().await;
+    let mut failures = 0.0;
+    let mut round = async || {
+        for wasm in &refused {
+            failures += 1.0;
+            host.install("marked", wasm);
+            eventually("it is refused", Duration::from_secs(20), async || {
+                let labels = [("service", "marked"), ("result", "failed")];
+                let now = host.metrics().await.sum("hostel_module_swaps_total", &labels);
+                (now >= failures).then_some(()).ok_or_else(|| format!("{now} of {failures}"))
+            })
+            .await;
+        }
+        host.answers("/marked/whole", 200, &marker_text(1)).await;
+    };
+    for _ in 0..3 {
+        round().await;
+    }
+    let before = held(&host);
+    for _ in 0..ROUNDS {
+        round().await;
+    }
+    is_back(&host, &before, &format!("after {} refused versions", ROUNDS * refused.len())).await;
+}
+
+/// Nor do instances that end badly.
+#[tokio::test]
+async fn instances_that_fail_leave_nothing_behind() {
+    let _alone = alone::alone();
+    let manifest = "[limits]\nmemory_mib = 64\ncpu_ms = 500\n";
+    let mut builder = Host::builder();
+    for guest in [&HOSTILE, &HOSTILE2, &HOSTILE_LEAN] {
+        builder = builder.guest(guest).manifest(guest.name, manifest);
+    }
+    let host = builder.start().await;
+    let fail = async |times: usize| {
+        for path in ["/hostile/trap", "/hostile/eat", "/hostile/recurse", "/hostile2/trap", "/hostile-lean/panic"] {
+            for _ in 0..times {
+                let reply = host.get(path).await;
+                // Those that fail all the time have to wait for a new instance.
+                assert!([200, 502, 503].contains(&reply.status), "{path}: {reply}");
+            }
+        }
+    };
+    fail(20).await;
+    let before = held(&host);
+    fail(100).await;
+    is_back(&host, &before, "after 500 failures").await;
+}
+
+/// Waits until the host holds no more than it did before, within 10 %.
+async fn is_back(host: &Host, before: &Held, when: &str) {
+    let what = format!("{when} the host holds what it held before, {before:?}");
     let after = eventually(&what, Duration::from_secs(60), async || {
-        let now = held(&host);
+        let now = held(host);
         let back = now.resident_kib <= before.resident_kib * 110 / 100 && now.files <= before.files + 8;
         if back { Ok(now) } else { Err(format!("{now:?}")) }
     })
     .await;
-    println!("before {before:?}, after {after:?}");
+    println!("{when}: {before:?} before, {after:?} now");
 }
 
 #[derive(Debug)]

@@ -17,7 +17,7 @@ fn print_latencies(what: &str, took: Duration, mut latencies: Vec<Duration>) {
     println!("{what}: {per_second:.0}/s, p50 {:?}, p99 {:?}, max {:?}", at(0.5), at(0.99), at(1.0));
 }
 
-#[ignore = "measures"]
+#[ignore = "measures and asserts nothing; run it with --release -- --ignored --nocapture"]
 #[test]
 fn measure() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
