@@ -53,6 +53,8 @@ struct File {
 }
 
 struct Failed {
+    /// The content that failed.
+    found: Found,
     error: String,
     may_pass: bool,
 }
@@ -213,8 +215,9 @@ impl Loader {
             return;
         }
         let text = error.to_string();
-        let news = file.failed.as_ref().is_none_or(|failed| failed.error != text);
-        file.failed = Some(Failed { error: text.clone(), may_pass: error.may_pass() });
+        // Another attempt at the same content is no news; other content that fails in the same way is.
+        let news = file.failed.as_ref().is_none_or(|failed| failed.error != text || failed.found != *found);
+        file.failed = Some(Failed { found: found.clone(), error: text.clone(), may_pass: error.may_pass() });
         if !news {
             return;
         }
