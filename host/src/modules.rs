@@ -16,7 +16,7 @@ mod table;
 mod watch;
 
 pub use deployed::{Deployed, Entered, Platform};
-pub use directory::{Found, scan};
+pub use directory::{Found, orphans, scan};
 pub use loader::Loader;
 pub use settings::{ServiceSettings, Services, Settings};
 pub use source::{Error, Source};

@@ -5,8 +5,10 @@
 //! load. The machine has other things to do as well, and one look is not to be trusted either way, so each kind of
 //! misdeed has a few attempts, and passes with the first in which it holds. All attempts are printed.
 
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::harness::alone;
@@ -53,13 +55,42 @@ async fn good(host: &Host) -> Outcome {
     load.stop().await
 }
 
-/// The bad one, until it is stopped. What becomes of its calls is its own business.
-fn bad(host: &Host, path: &str) -> Load {
-    let (client, url) = (Client::h1(host.edge), host.url(path));
-    Load::start(VANDALS, Duration::ZERO, move |_| {
-        let (client, url) = (client.clone(), url.clone());
-        async move { client.try_send(get(&url)).await.map(drop).map_err(|error| error.to_string()) }
-    })
+/// The bad one, until it is dropped. Its clients have a thread of their own, so that they do not keep the clients of the
+/// good one waiting. What becomes of their calls is their own business.
+struct Bad {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Bad {
+    fn start(host: &Host, path: &str) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let (edge, url) = (host.edge, host.url(path));
+        let work = async move {
+            let client = Client::h1(edge);
+            let load = Load::start(VANDALS, Duration::ZERO, move |_| {
+                let (client, url) = (client.clone(), url.clone());
+                async move { client.try_send(get(&url)).await.map(drop).map_err(|error| error.to_string()) }
+            });
+            let _ = stopped.await;
+            load.stop().await;
+        };
+        let thread = std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(work);
+        });
+        Self { stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Bad {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // What is under way is waited for, so that the next look at the quiet host finds it quiet.
+            let _ = thread.join();
+        }
+    }
 }
 
 async fn others_go_on(paths: &[&str]) {
@@ -71,12 +102,12 @@ async fn others_go_on(paths: &[&str]) {
             for _ in 0..ATTEMPTS {
                 let quiet = good(&host).await;
                 quiet.expect_no_failure();
-                let load = bad(&host, path);
+                let bad = Bad::start(&host, path);
                 let loud = good(&host).await;
                 admin_answers(&host).await;
                 loud.expect_no_failure();
                 assert!(loud.done > 100, "{path}: the good service was served {} times", loud.done);
-                load.stop().await;
+                drop(bad);
                 let (quiet, loud) = (quiet.percentile(99.0), loud.percentile(99.0));
                 seen.push(format!("quiet {quiet:?} loud {loud:?}"));
                 if loud <= quiet * FACTOR {

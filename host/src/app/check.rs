@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::config::Config;
-use crate::modules::{Deployments, Error, Source, scan};
+use crate::modules::{self, Deployments, Error, Source, scan};
 
 /// What a module came to.
 pub struct Checked {
@@ -21,6 +21,12 @@ pub struct Checked {
 /// When the directory cannot be read.
 pub fn check(config: &Config) -> std::io::Result<Vec<Checked>> {
     check_dir(&config.modules.dir, u32::try_from(config.engine.memory_mib_max).unwrap_or(u32::MAX))
+}
+
+/// Manifests in the directory of modules that belong to no module.
+pub fn orphans(config: &Config) -> Vec<String> {
+    let dir = &config.modules.dir;
+    scan(dir).map(|found| modules::orphans(dir, &found).into_iter().collect()).unwrap_or_default()
 }
 
 fn check_dir(dir: &Path, memory_mib_max: u32) -> std::io::Result<Vec<Checked>> {

@@ -67,7 +67,10 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<()> {
         }
         let good = rows.len() - failed;
         let dir = dir.display();
-        text::say(&format!("{good} of {} modules in {dir} are good; the configuration is\n", rows.len()));
+        for orphan in app::orphans(&loaded.config) {
+            text::say(&format!("warning: {orphan} is a manifest without a module of its name\n"));
+        }
+        text::say(&format!("the configuration is good, and {good} of {} modules in {dir}\n", rows.len()));
     }
     if failed > 0 {
         bail!("{failed} of {} modules cannot serve", rows.len());

@@ -33,7 +33,7 @@ fn human(report: &Report, now: SystemTime) -> String {
     let now_s = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let age = |since: u64| duration(now_s.saturating_sub(since));
     let mut out = format!(
-        "hostel {} ({}), wasmtime {}, pid {}, {} for {}, edge http://{}\n\n",
+        "hostel {} ({}), wasmtime {}, pid {}, {}, up {}, edge http://{}\n\n",
         host.version,
         host.revision,
         host.engine,

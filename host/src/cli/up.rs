@@ -61,6 +61,13 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<()> {
         let built = build::build(&Options { what, out: Some(dir.clone()), ..Options::default() })?;
         text::say(&format!("{}\n", build::summary(&built)));
     }
+    if let Some(path) = &args.announce {
+        // One of an earlier run would be taken for this one's; and nobody should wait for what cannot come.
+        let _ = std::fs::remove_file(path);
+        std::fs::write(path, "")
+            .and_then(|()| std::fs::remove_file(path))
+            .with_context(|| format!("cannot write to {}, which --announce names", path.display()))?;
+    }
     let guard = log::init(&config.log).context("cannot set up logging")?;
     for warning in loaded.warnings() {
         tracing::warn!("{warning}");

@@ -68,14 +68,14 @@ impl Share {
     /// An instance of the service was on a thread for this long.
     pub(super) fn ran(&self, spent: Duration) {
         let now = self.threads.now_nanos();
-        if !self.is_heavy(now) {
-            self.threads.light_ran_nanos.store(now, Ordering::Relaxed);
-        }
         let scale = 1_000_000_000 / nanos(EARNED_PER_SECOND).max(1);
         let added = nanos(spent).saturating_mul(scale);
         let _ = self.paid_nanos.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid| {
             Some((paid.max(now) + added).min(now + nanos(DEBT_MAX).saturating_mul(scale)))
         });
+        if !self.is_heavy(now) {
+            self.threads.light_ran_nanos.store(now.max(1), Ordering::Relaxed);
+        }
     }
 
     fn is_heavy(&self, now: u64) -> bool {

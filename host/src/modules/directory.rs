@@ -1,10 +1,11 @@
 //! What lies in the directory of modules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What tells that a file may have changed without reading it. Links are followed, so that a directory whose links
 /// are switched (as Kubernetes does it) shows a change.
@@ -70,6 +71,12 @@ impl Found {
         self.wasm.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
+    /// Whether the component changed within the last `age`.
+    pub(super) fn is_fresh(&self, age: Duration) -> bool {
+        let changed = fs::metadata(&self.wasm).and_then(|data| data.modified());
+        changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|since| since < age))
+    }
+
     /// Whether the files are still the ones that were found.
     pub fn is_current(&self) -> bool {
         *self == Self::at(&self.wasm)
@@ -94,6 +101,19 @@ pub fn scan(dir: &Path) -> io::Result<BTreeMap<String, Found>> {
         found.insert(module.stem(), module);
     }
     Ok(found)
+}
+
+/// Manifests in a directory that lie beside no module. Best effort: what cannot be read has been told of.
+pub fn orphans(dir: &Path, found: &BTreeMap<String, Found>) -> BTreeSet<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        // The directory of modules can be a cargo workspace too.
+        .filter(|path| path.file_name().is_some_and(|name| name != "Cargo.toml" && name != "rust-toolchain.toml"))
+        .filter(|path| path.file_stem().is_some_and(|stem| !found.contains_key(&*stem.to_string_lossy())))
+        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+        .filter(|name| !name.starts_with('.'))
+        .collect()
 }
 
 #[cfg(test)]

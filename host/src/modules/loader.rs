@@ -4,7 +4,7 @@
 //! It is the only writer of the table. A module that fails is tried again when its files change; one that failed only
 //! because of another module, when that changes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,13 +13,16 @@ use tokio::sync::watch as signal;
 use tokio::task::{Id, JoinSet};
 
 use super::deployed::{Deployed, Platform};
-use super::directory::{Found, scan};
+use super::directory::{Found, orphans, scan};
 use super::settings::Settings;
 use super::source::{Error, Source};
 use super::status::{ModuleState, ModuleStatus, Status};
 use super::table::Deployments;
 use super::watch::Watch;
 use crate::observe::metrics::SwapResult;
+
+/// A file that ends too early is taken for one that is still being written when it changed this recently.
+const WRITING_MAX: Duration = Duration::from_secs(1);
 
 /// What a build came to: `None` when the content is what is being served, or has failed, already.
 type Built = (String, Found, Result<Option<Deployed>, Error>);
@@ -39,6 +42,8 @@ pub struct Loader {
     /// Whose build each task is, for those that panic.
     builders: HashMap<Id, String>,
     dir_failed: bool,
+    /// Manifests without modules that the log has told of.
+    orphans: BTreeSet<String>,
     loaded: signal::Sender<bool>,
 }
 
@@ -74,6 +79,7 @@ impl Loader {
             builds: JoinSet::new(),
             builders: HashMap::new(),
             dir_failed: false,
+            orphans: BTreeSet::new(),
             loaded: signal::Sender::new(false),
         }
     }
@@ -125,8 +131,18 @@ impl Loader {
             }
         };
         self.dir_failed = false;
+        self.tell_orphans(&found);
         self.add(&found);
         self.remove_missing(&found);
+    }
+
+    /// A manifest that belongs to no module does nothing, which its author should know.
+    fn tell_orphans(&mut self, found: &BTreeMap<String, Found>) {
+        let orphans = orphans(&self.dir, found);
+        for orphan in orphans.difference(&self.orphans) {
+            tracing::warn!(file = orphan, "a manifest without a module: there is no .wasm file of this name");
+        }
+        self.orphans = orphans;
     }
 
     fn add(&mut self, found: &BTreeMap<String, Found>) {
@@ -209,7 +225,7 @@ impl Loader {
 
     fn fail(&mut self, stem: &str, found: &Found, error: &Error) {
         let Some(file) = self.files.get_mut(stem) else { return };
-        if let Error::Changing { .. } = error {
+        if matches!(error, Error::Changing { .. }) || error.looks_unfinished() && found.is_fresh(WRITING_MAX) {
             // Being written: the write's end is an event, and the poll comes anyway.
             file.seen = None;
             return;
@@ -294,10 +310,12 @@ impl Loader {
 }
 
 async fn build(found: Found, serving: Option<Arc<Deployed>>, platform: Platform) -> Result<Option<Deployed>, Error> {
+    let (file, within) = (found.file_name(), platform.start_timeout);
     let reading = tokio::task::spawn_blocking(move || Source::read(&found));
-    let source = match reading.await {
-        Ok(source) => source?,
-        Err(error) => {
+    let source = match tokio::time::timeout(within, reading).await {
+        Err(_) => return Err(Error::Slow { file, within }),
+        Ok(Ok(source)) => source?,
+        Ok(Err(error)) => {
             return Err(Error::Read { file: String::new(), source: std::io::Error::other(error) });
         }
     };

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::directory::Found;
 use super::inspect::{self, Inspection, MODULE_BYTES_MAX};
@@ -15,6 +16,9 @@ pub enum Error {
     /// A file cannot be read.
     #[error("{file}: cannot be read: {source}")]
     Read { file: String, source: io::Error },
+    /// Reading takes too long: a stalled file system.
+    #[error("{file}: cannot be read within {} ms", .within.as_millis())]
+    Slow { file: String, within: Duration },
     /// A file changed while it was read; it will be read again.
     #[error("{file}: changed while it was read")]
     Changing { file: String },
@@ -42,9 +46,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the file looks as if it were still being written.
+    pub fn looks_unfinished(&self) -> bool {
+        matches!(self, Self::Inspect { source: inspect::Error::Truncated { .. } | inspect::Error::Empty, .. })
+    }
+
     /// Whether trying again can help although the files stay the same.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Conflict { .. } | Self::Changing { .. })
+        matches!(self, Self::Conflict { .. } | Self::Changing { .. } | Self::Slow { .. })
             || matches!(self, Self::Engine { source: engine::Error::TooManyInstances, .. })
     }
 }
@@ -116,7 +125,11 @@ fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Error> {
     use std::io::Read;
     let file = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut bytes = Vec::new();
-    std::fs::File::open(path)
+    // Opening a pipe would wait until somebody writes to it.
+    let regular = std::fs::metadata(path)
+        .and_then(|data| if data.is_file() { Ok(()) } else { Err(io::Error::other("it is not a regular file")) });
+    regular
+        .and_then(|()| std::fs::File::open(path))
         .and_then(|opened| opened.take(bytes_max as u64 + 1).read_to_end(&mut bytes))
         .map_err(|source| Error::Read { file: file(), source })?;
     Ok(bytes)
