@@ -5,7 +5,7 @@
 //! and key: a limit with a typo in its name would otherwise be no limit at all. For the same reason only what the
 //! host enforces is accepted.
 //!
-//! Reading takes two steps: [`raw`] is the shape of the text, [`resolve`] checks the values and turns them into
+//! Reading takes two steps: `raw` is the shape of the text, `resolve` checks the values and turns them into
 //! the types below, in which only valid values can be expressed.
 
 mod grants;
