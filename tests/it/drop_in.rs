@@ -1,6 +1,7 @@
 //! A component copied into the folder is served, another in its place replaces it, and without it the service is gone.
 
 use std::fs;
+use std::io::Write;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -145,16 +146,46 @@ async fn a_manifest_that_changes_swaps_without_a_new_component() {
 async fn a_copy_that_takes_its_time_is_served_when_it_is_whole() {
     let host = Host::builder().module("slow", &tiny::answering("old")).start().await;
     let wasm = guests::ECHO.bytes();
-    let (first, second) = wasm.split_at(wasm.len() / 2);
-    fs::write(host.module_file("slow"), first).unwrap();
-    throughout("the old version serves", Duration::from_secs(1), async || {
-        let reply = host.get("/slow/").await;
-        (reply.text() == "old").then_some(()).ok_or_else(|| reply.to_string())
-    })
-    .await;
+    let mut pieces = wasm.chunks(wasm.len() / 20);
+    fs::write(host.module_file("slow"), pieces.next().unwrap()).unwrap();
     let mut file = fs::File::options().append(true).open(host.module_file("slow")).unwrap();
-    std::io::Write::write_all(&mut file, second).unwrap();
+    // Slower than the host looks, and for longer than it waits for quiet.
+    for piece in pieces {
+        throughout("the old version serves", Duration::from_millis(150), async || {
+            let reply = host.get("/slow/").await;
+            (reply.text() == "old").then_some(()).ok_or_else(|| reply.to_string())
+        })
+        .await;
+        file.write_all(piece).unwrap();
+    }
     host.answers("/slow/hello/world", 200, "hello world").await;
+    // Nothing was wrong with it, and nothing was said to be.
+    let errors = host.logs.matching(|event| event.level() == "error");
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+/// One that stays unfinished is wrong, and the host says so when nobody has added to it for a while.
+#[tokio::test]
+async fn a_copy_that_was_broken_off_is_told_of() {
+    let host = Host::builder().module("broken", &tiny::answering("old")).start().await;
+    let wasm = guests::ECHO.bytes();
+    fs::write(host.module_file("broken"), &wasm[..wasm.len() / 2]).unwrap();
+    let line = host.logs("the log says so", |event| event.level() == "error").await;
+    assert!(line.contains("broken.wasm") && line.contains("cut off"), "{line:?}");
+    assert_eq!(host.get("/broken/").await.expect(200).text(), "old");
+}
+
+/// A manifest whose module is not there, or has another name, is a mistake that would otherwise go unnoticed.
+#[tokio::test]
+async fn a_manifest_without_a_module_is_told_of() {
+    let host = Host::builder().module("orders", &tiny::answering("x")).manifest("order", "version = '1'").start().await;
+    let line = host.logs("the log says so", |event| event.contains("order.toml")).await;
+    assert_eq!(line.level(), "warn");
+    // Once, and it harms nobody.
+    host.install("other", &tiny::answering("other"));
+    host.answers("/other/", 200, "other").await;
+    assert_eq!(host.logs.matching(|event| event.contains("order.toml")).len(), 1);
+    assert_eq!(host.get("/orders/").await.expect(200).text(), "x");
 }
 
 #[tokio::test]

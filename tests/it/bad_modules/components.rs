@@ -94,6 +94,17 @@ async fn files_that_cannot_be_read() {
     .await;
     is_well_again(&host).await;
 
+    // Opening it would wait for somebody who writes to it.
+    let expected = Expected { what: "a pipe", words: &["service.wasm", "not a regular file"] };
+    is_refused(&host, expected, |host| {
+        let pipe = host.modules().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        fs::rename(pipe, host.module_file("service")).unwrap();
+    })
+    .await;
+    is_well_again(&host).await;
+
     if rustix::process::geteuid().is_root() {
         println!("root may read everything: the file without permissions is not tried");
         return;
