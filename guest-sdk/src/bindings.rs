@@ -10,14 +10,14 @@ wit_bindgen::generate!({
         package hostel:sdk@0.1.0;
 
         world lean {
-            import hostel:service/client@0.1.0;
+            import hostel:service/client@0.2.0;
             import wasi:clocks/monotonic-clock@0.3.0;
             import wasi:config/store@0.2.0-rc.1;
             import wasi:keyvalue/store@0.2.0-draft2;
             import wasi:keyvalue/atomics@0.2.0-draft2;
             import wasi:keyvalue/batch@0.2.0-draft2;
             import wasi:logging/logging@0.1.0-draft;
-            export hostel:service/handler@0.1.0;
+            export hostel:service/handler@0.2.0;
         }
     ",
     world: "hostel:sdk/lean@0.1.0",

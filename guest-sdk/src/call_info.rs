@@ -3,9 +3,13 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::extract::FromRequestParts;
-use http::{HeaderMap, HeaderValue, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 
 use crate::timeout;
+
+const CALLER: HeaderName = HeaderName::from_static("hostel-caller");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TIMEOUT: HeaderName = HeaderName::from_static("hostel-timeout");
 
 /// Who calls, under which trace, and how much time is left. Hostel sets it and lets nobody forge it; on other hosts, where
 /// the feature `portable` leads, these are headers like any other.
@@ -30,9 +34,9 @@ impl CallInfo {
     /// Reads the headers the host sets.
     pub fn from_headers(headers: &HeaderMap) -> Self {
         Self {
-            caller: headers.get("hostel-caller").cloned(),
-            traceparent: headers.get("traceparent").cloned(),
-            timeout: headers.get("hostel-timeout").and_then(|value| timeout::parse(value.as_bytes())),
+            caller: headers.get(CALLER).cloned(),
+            traceparent: headers.get(TRACEPARENT).cloned(),
+            timeout: headers.get(TIMEOUT).and_then(|value| timeout::parse(value.as_bytes())),
         }
     }
 

@@ -60,7 +60,8 @@
 //! `portable`, which `hostel build --portable` sets, the same source speaks `wasi:http` 0.3 and runs on other hosts as
 //! well; there, logs go to standard error, and some of [`kv`] is missing.
 //!
-//! The feature `grpc`, on by default, is what needs tonic.
+//! The feature `grpc`, on by default, is what needs tonic. The feature `allocator`, on by default, makes small
+//! allocations cheap; without it a crate can bring a `#[global_allocator]` of its own.
 //!
 //! In native builds, as for `cargo test`, [`serve!`] does nothing and what needs a host returns an error that says so.
 #![warn(missing_docs)]
@@ -71,6 +72,8 @@
 #[doc(hidden)]
 pub mod bindings;
 
+#[cfg(any(all(target_family = "wasm", feature = "allocator"), test))]
+mod alloc;
 #[cfg(any(all(target_family = "wasm", not(feature = "portable")), test))]
 mod batch;
 mod body;

@@ -3,7 +3,7 @@
 use std::{cell::OnceCell, convert::Infallible};
 
 use axum::Router;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, header};
 use tower_service::Service;
 
 use crate::{Body, call_info::CallInfo, log};
@@ -22,8 +22,11 @@ pub(crate) async fn call(app: fn() -> Router, mut request: Request<Body>) -> Res
             })
             .clone()
     });
-    let info = CallInfo::from_headers(request.headers());
-    request.extensions_mut().insert(info);
+    // An axum handler reads it from the headers if it wants it; of those a tonic service sees only the extensions.
+    if request.headers().get(header::CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"application/grpc")) {
+        let info = CallInfo::from_headers(request.headers());
+        request.extensions_mut().insert(info);
+    }
     let result: Result<_, Infallible> = router.call(request).await;
     match result {
         Ok(response) => response,

@@ -9,6 +9,7 @@ mod body;
 mod context;
 mod deadline;
 mod error;
+mod fields;
 pub mod grpc;
 pub mod header;
 mod name;
@@ -18,8 +19,9 @@ use futures::future::BoxFuture;
 
 pub use body::{Body, StreamBody, WithGuard};
 pub use context::{CallContext, Caller};
-pub use deadline::{Deadline, ParseTimeoutError};
+pub use deadline::{Deadline, ParseTimeoutError, TimeoutText};
 pub use error::{BoxError, CallError, ErrorKind, Side};
+pub use fields::ContextFields;
 pub use name::{NameError, ServiceName};
 pub use trace::{SpanId, TraceContext, TraceId};
 

@@ -71,7 +71,7 @@ pub enum Error {
     Link(String),
     /// The component exports no interface through which it could be called.
     #[error(
-        "exports none of hostel:service/handler@0.1.0, wasi:http/handler@0.3.0 and wasi:http/incoming-handler@0.2.x, so it cannot be called"
+        "exports none of hostel:service/handler@0.2.0, wasi:http/handler@0.3.0 and wasi:http/incoming-handler@0.2.x, so it cannot be called"
     )]
     NoDoor,
     /// The first instance failed to start.

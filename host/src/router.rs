@@ -6,9 +6,8 @@
 mod counted;
 
 use futures::future::{BoxFuture, FutureExt};
-use http::HeaderValue;
 
-use crate::call::{Call, CallContext, CallError, ErrorKind, Request, Response, ServiceName, Side, grpc, header};
+use crate::call::{Call, CallContext, CallError, ErrorKind, Request, Response, ServiceName, Side};
 use crate::modules::{Deployments, Entered};
 use crate::policy::deadline;
 use counted::Counted;
@@ -62,7 +61,7 @@ impl Call for Router {
     }
 }
 
-async fn dispatch(entered: Entered, mut request: Request, context: CallContext) -> Result<Response, CallError> {
+async fn dispatch(entered: Entered, request: Request, context: CallContext) -> Result<Response, CallError> {
     let deployed = entered.deployed();
     let limits = &deployed.manifest().limits;
     if context.depth >= limits.depth_max {
@@ -80,27 +79,5 @@ async fn dispatch(entered: Entered, mut request: Request, context: CallContext) 
         return Err(CallError::new(ErrorKind::HeadersTooLarge, Side::Caller, message));
     }
     let context = CallContext { deadline: deadline::capped(context.deadline, limits.wall), ..context };
-    write_context(&mut request, &context)?;
     deadline::within(context.deadline, entered.into_lease().call(request, context)).await
-}
-
-/// What guests see of the context. It replaces whatever was under these names before.
-fn write_context(request: &mut Request, context: &CallContext) -> Result<(), CallError> {
-    let is_grpc = grpc::is_grpc(request.headers());
-    let headers = request.headers_mut();
-    let ascii = |bytes: &[u8]| {
-        HeaderValue::from_bytes(bytes).map_err(|error| {
-            CallError::new(ErrorKind::Internal, Side::Host, "the call's context does not fit a header")
-                .with_source(error)
-        })
-    };
-    let timeout = ascii(context.deadline.format_remaining().as_bytes())?;
-    headers.insert(header::TRACEPARENT, ascii(&context.trace.to_traceparent())?);
-    headers.insert(header::CALLER, ascii(context.caller.as_str().as_bytes())?);
-    headers.insert(header::DEPTH, HeaderValue::from(context.depth));
-    if is_grpc {
-        headers.insert(header::GRPC_TIMEOUT, timeout.clone());
-    }
-    headers.insert(header::TIMEOUT, timeout);
-    Ok(())
 }

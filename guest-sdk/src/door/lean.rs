@@ -1,6 +1,7 @@
 //! The lean door, `hostel:service`: whole calls in one crossing, streams where a body is not at hand.
 
 mod convert;
+mod head;
 mod incoming;
 mod outgoing;
 mod pump;
@@ -41,7 +42,7 @@ pub async fn handle(app: fn() -> Router, request: wit::Request) -> wit::Response
     };
     let (parts, body) = response.into_parts();
     let (body, trailers) = outgoing::response(body).await;
-    wit::Response { status: parts.status.as_u16(), headers: convert::fields_out(&parts.headers), body, trailers }
+    wit::Response { head: head::write_response(parts.status, &parts.headers, &trailers), body }
 }
 
 /// Sends a request to a service, or to an origin outside, as `target` says.

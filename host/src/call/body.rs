@@ -47,6 +47,16 @@ impl Body {
         if body.is_end_stream() { Self::empty() } else { Self(Kind::Stream(Box::pin(body))) }
     }
 
+    /// The same with trailers, when it is at hand; a stream has its own.
+    #[must_use]
+    pub fn with_trailers(self, trailers: HeaderMap) -> Self {
+        match self.0 {
+            Kind::Done => Self::full(Bytes::new(), Some(trailers)),
+            Kind::Full { data, .. } => Self::full(data, Some(trailers)),
+            Kind::Stream(_) => self,
+        }
+    }
+
     /// The bytes and trailers when they are at hand, or the stream.
     ///
     /// # Errors

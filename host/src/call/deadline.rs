@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::fields::Decimal;
+
 /// The instant after which nobody waits for a call any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
@@ -61,21 +63,38 @@ impl Deadline {
 
     /// What is left, in the grammar of [`Deadline::parse_timeout`], rounded up to the unit so that a remainder never
     /// reads as zero while there is time.
-    pub fn format_remaining(self) -> String {
-        format_timeout(self.remaining())
+    pub fn format_remaining(self) -> TimeoutText {
+        TimeoutText::new(self.remaining())
     }
 }
 
-fn format_timeout(left: Duration) -> String {
-    const DIGITS_MAX: u128 = 99_999_999;
-    let nanos = left.as_nanos();
-    for (unit, nanos_per_unit) in [("u", 1_000u128), ("m", 1_000_000), ("S", 1_000_000_000)] {
-        let amount = nanos.div_ceil(nanos_per_unit);
-        if amount <= DIGITS_MAX {
-            return format!("{amount}{unit}");
+/// A time-out as it is written: up to eight digits and a unit.
+pub struct TimeoutText {
+    text: [u8; 11],
+    length: usize,
+}
+
+impl TimeoutText {
+    fn new(left: Duration) -> Self {
+        const DIGITS_MAX: u64 = 99_999_999;
+        let nanos = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
+        let units = [(b'u', 1_000), (b'm', 1_000_000), (b'S', 1_000_000_000)];
+        let fits = units.iter().map(|(unit, nanos_per_unit)| (*unit, nanos.div_ceil(*nanos_per_unit)));
+        let (unit, amount) = fits.into_iter().find(|(_, amount)| *amount <= DIGITS_MAX).unwrap_or((b'S', DIGITS_MAX));
+        let digits = Decimal::new(u32::try_from(amount).unwrap_or(u32::MAX));
+        let mut text = [0; 11];
+        let mut length = 0;
+        for (place, byte) in text.iter_mut().zip(digits.as_bytes().iter().chain([&unit])) {
+            *place = *byte;
+            length += 1;
         }
+        Self { text, length }
     }
-    format!("{DIGITS_MAX}S")
+
+    /// The characters.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.get(..self.length).unwrap_or_default()
+    }
 }
 
 /// The text is not a time-out.
@@ -119,7 +138,8 @@ mod tests {
     fn what_is_written_reads_back_within_its_unit() {
         for nanos in [0u64, 1, 999, 1_000, 1_500_000, 99_999_999_000, 100_000_000_000, u64::MAX / 2] {
             let left = Duration::from_nanos(nanos);
-            let read = Deadline::parse_timeout(&format_timeout(left)).unwrap();
+            let text = TimeoutText::new(left);
+            let read = Deadline::parse_timeout(std::str::from_utf8(text.as_bytes()).unwrap()).unwrap();
             assert!(read >= left || left > Duration::from_secs(99_999_998), "{nanos}: {read:?} < {left:?}");
         }
     }

@@ -8,6 +8,9 @@ pub const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// The percent-encoded message beside the status.
 pub const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
+/// Compressions that the sender reads.
+pub const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+
 /// A gRPC status code.
 ///
 /// Source: the gRPC documentation, "Status codes and their use in gRPC".

@@ -29,8 +29,31 @@ pub const HOP_BY_HOP: [HeaderName; 7] = [
     http::header::UPGRADE,
 ];
 
+/// A header name from its bytes; those that are in nearly every message without being parsed or allocated.
+///
+/// # Errors
+///
+/// When it is none.
+pub fn name(bytes: &[u8]) -> Result<HeaderName, http::header::InvalidHeaderName> {
+    Ok(match bytes {
+        b"content-type" => http::header::CONTENT_TYPE,
+        b"content-length" => http::header::CONTENT_LENGTH,
+        b"grpc-status" => super::grpc::STATUS,
+        b"grpc-message" => super::grpc::MESSAGE,
+        b"grpc-accept-encoding" => super::grpc::ACCEPT_ENCODING,
+        b"grpc-timeout" => GRPC_TIMEOUT,
+        b"user-agent" => http::header::USER_AGENT,
+        b"traceparent" => TRACEPARENT,
+        other => HeaderName::from_bytes(other)?,
+    })
+}
+
 /// Removes connection headers and everything in the host's own name space.
 pub fn sanitize(headers: &mut http::HeaderMap) {
+    // Nearly always there is nothing to remove, and one look at each name tells.
+    if !headers.keys().any(goes) {
+        return;
+    }
     // A connection's own headers are those it names, besides the ones that always are.
     let named: Vec<HeaderName> = headers
         .get_all(http::header::CONNECTION)
@@ -39,15 +62,15 @@ pub fn sanitize(headers: &mut http::HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
+    // Collected first because a map cannot be changed while it is walked.
+    let going: Vec<HeaderName> = headers.keys().filter(|name| goes(name)).cloned().collect();
+    for name in named.iter().chain(&going) {
         headers.remove(name);
     }
-    // Collected first because a map cannot be changed while it is walked; nearly always there is nothing to collect.
-    let reserved: Vec<HeaderName> =
-        headers.keys().filter(|name| name.as_str().starts_with(RESERVED_PREFIX)).cloned().collect();
-    for name in reserved {
-        headers.remove(name);
-    }
+}
+
+fn goes(name: &HeaderName) -> bool {
+    name.as_str().starts_with(RESERVED_PREFIX) || HOP_BY_HOP.contains(name)
 }
 
 #[cfg(test)]

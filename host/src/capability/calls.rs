@@ -8,8 +8,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
-use http::Uri;
+use http::uri::{Authority, Scheme};
 use tokio::sync::Semaphore;
 use wasmtime::AsContextMut;
 use wasmtime::component::{Accessor, Linker, Resource};
@@ -89,9 +90,12 @@ async fn call_lean(
         let guest = store.data().guest().clone();
         let places = store.data().outgoing_places();
         // The body's handles have to find an owner before anything can be refused.
-        let (authority, scheme) = authority(&target);
-        let request = request.lift(&mut store, &authority)?.map(|request| with_scheme(request, scheme));
-        wasmtime::error::Ok((guest, call, places, request))
+        let (target, refused) = match origin(&target) {
+            Ok(origin) => (origin, None),
+            Err(error) => ((Scheme::HTTP, Authority::from_static("invalid")), Some(error)),
+        };
+        let request = request.lift(&mut store, target.0, target.1)?;
+        wasmtime::error::Ok((guest, call, places, refused.map_or(request, Err)))
     })?;
     let outcome = match request {
         Ok(request) => sender.send(guest, call, places, request).await,
@@ -103,26 +107,19 @@ async fn call_lean(
     },))
 }
 
-/// What a target of the lean door is as an authority: `catalog` is `catalog.internal`, `https://api.example.com` its
-/// own.
-fn authority(target: &str) -> (String, &'static str) {
-    match (target.strip_prefix("https://"), target.strip_prefix("http://")) {
-        (Some(authority), _) => (authority.trim_end_matches('/').to_owned(), "https"),
-        (None, Some(authority)) => (authority.trim_end_matches('/').to_owned(), "http"),
-        (None, None) => (format!("{target}{INTERNAL}"), "http"),
-    }
-}
-
-fn with_scheme(mut request: Request, scheme: &'static str) -> Request {
-    if scheme != "http" {
-        let mut parts = request.uri().clone().into_parts();
-        parts.scheme = Some(http::uri::Scheme::HTTPS);
-        // Only the scheme changes, so the parts still fit.
-        if let Ok(uri) = Uri::from_parts(parts) {
-            *request.uri_mut() = uri;
-        }
-    }
-    request
+/// What a target of the lean door is as an origin: `catalog` is `http://catalog.internal`, `https://api.example.com`
+/// its own.
+fn origin(target: &str) -> Result<(Scheme, Authority), CallError> {
+    let (scheme, authority) = match (target.strip_prefix("https://"), target.strip_prefix("http://")) {
+        (Some(authority), _) => (Scheme::HTTPS, authority.trim_end_matches('/').to_owned()),
+        (None, Some(authority)) => (Scheme::HTTP, authority.trim_end_matches('/').to_owned()),
+        (None, None) => (Scheme::HTTP, [target, INTERNAL].concat()),
+    };
+    let authority = Authority::from_maybe_shared(Bytes::from(authority)).map_err(|error| {
+        let message = format!("the call's target is neither a service nor an origin: {error}");
+        CallError::new(ErrorKind::Invalid, Side::Caller, message)
+    })?;
+    Ok((scheme, authority))
 }
 
 /// `wasi:http/client.send` of WASI 0.3. One store serves many calls, and the stock implementation does not say which
@@ -243,8 +240,13 @@ mod tests {
 
     #[test]
     fn lean_targets_are_services_or_origins() {
-        assert_eq!(authority("catalog"), ("catalog.internal".into(), "http"));
-        assert_eq!(authority("https://api.example.com"), ("api.example.com".into(), "https"));
-        assert_eq!(authority("http://127.0.0.1:80/"), ("127.0.0.1:80".into(), "http"));
+        for (target, scheme, authority) in [
+            ("catalog", Scheme::HTTP, "catalog.internal"),
+            ("https://api.example.com", Scheme::HTTPS, "api.example.com"),
+            ("http://127.0.0.1:80/", Scheme::HTTP, "127.0.0.1:80"),
+        ] {
+            assert_eq!(origin(target).unwrap(), (scheme, Authority::from_static(authority)), "{target}");
+        }
+        assert_eq!(origin("x\r\ny").unwrap_err().kind(), ErrorKind::Invalid);
     }
 }

@@ -1,10 +1,12 @@
 //! From an HTTP request to a call, and back.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
 use hyper::body::Incoming;
@@ -107,7 +109,10 @@ fn route(shared: &Shared, request: &hyper::Request<Unread>, is_grpc: bool) -> Re
         .map(|authority| authority.as_str())
         .or_else(|| request.headers().get(http::header::HOST)?.to_str().ok())
         .unwrap_or_default();
-    let host = host_of(authority).to_ascii_lowercase();
+    if !authority.bytes().all(in_authority) {
+        return Err(CallError::new(ErrorKind::Invalid, Side::Caller, "the Host header is not the name of a host"));
+    }
+    let host = lower_case(host_of(authority));
     shared.deployments.route(&host, request.uri().path(), request.method(), is_grpc, &shared.settings.domain)
 }
 
@@ -119,6 +124,19 @@ fn host_of(authority: &str) -> &str {
             authority.get(..colon).unwrap_or(authority)
         }
         _ => authority,
+    }
+}
+
+/// Source: RFC 3986, section 3.2.
+fn in_authority(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%[]".contains(&byte)
+}
+
+/// Nearly always it is in lower case already.
+fn lower_case(host: &str) -> Cow<'_, str> {
+    match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(host.to_ascii_lowercase()),
+        false => Cow::Borrowed(host),
     }
 }
 
@@ -160,7 +178,7 @@ async fn to_call(
         route: Some(route),
     };
     header::sanitize(&mut parts.headers);
-    parts.uri = target_uri(&parts.uri, &parts.headers, strip)?;
+    parts.uri = target_uri(std::mem::take(&mut parts.uri), strip)?;
     let body = incoming(body, &parts.headers).await?;
     let mut request = Request::from_parts(parts, body);
     request.extensions_mut().clear();
@@ -178,19 +196,26 @@ fn client_timeout(headers: &HeaderMap) -> Result<Option<std::time::Duration>, Ca
     })
 }
 
-/// The URI a service sees: the scheme and authority the client used, and the path without the stripped prefix.
-fn target_uri(uri: &Uri, headers: &HeaderMap, strip: usize) -> Result<Uri, CallError> {
+/// The URI as the service gets it: without the route's prefix.
+fn target_uri(uri: Uri, strip: usize) -> Result<Uri, CallError> {
     let invalid = || CallError::new(ErrorKind::Invalid, Side::Caller, "the request's URI cannot be used");
-    let path_and_query = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    let rest = path_and_query.get(strip..).ok_or_else(invalid)?;
-    let path = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
-    let authority = match uri.authority() {
-        Some(authority) => authority.as_str(),
-        None => headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost"),
-    };
-    let build =
-        |authority: &str| Uri::builder().scheme("http").authority(authority).path_and_query(path.as_str()).build();
-    build(authority).map_err(|_| invalid())
+    let mut parts = uri.into_parts();
+    parts.path_and_query = Some(match parts.path_and_query.take() {
+        None => PathAndQuery::from_static("/"),
+        // `OPTIONS *` is about the server and not about a path; services have no word for it.
+        Some(path) if strip == 0 && path.as_str().starts_with('/') => path,
+        Some(path) => {
+            let rest = path.as_str().get(strip..).ok_or_else(invalid)?;
+            let slash = if rest.starts_with('/') { "" } else { "/" };
+            PathAndQuery::from_maybe_shared(Bytes::from([slash, rest].concat())).map_err(|_| invalid())?
+        }
+    });
+    if parts.authority.is_none() {
+        parts.scheme = None;
+    } else if parts.scheme.is_none() {
+        parts.scheme = Some(http::uri::Scheme::HTTP);
+    }
+    Uri::from_parts(parts).map_err(|_| invalid())
 }
 
 fn log_error(head: &Head, service: Option<&str>, error: &CallError) {
@@ -225,11 +250,12 @@ mod tests {
 
     #[test]
     fn prefixes_are_stripped_and_the_query_stays() {
-        let stripped =
-            |uri: &str, strip| target_uri(&uri.parse().unwrap(), &HeaderMap::new(), strip).unwrap().to_string();
-        assert_eq!(stripped("/shop/a?b=c", 5), "http://localhost/a?b=c");
-        assert_eq!(stripped("/shop", 5), "http://localhost/");
-        assert_eq!(stripped("/shop?b=c", 5), "http://localhost/?b=c");
-        assert_eq!(stripped("/a", 0), "http://localhost/a");
+        let stripped = |uri: &str, strip| target_uri(uri.parse().unwrap(), strip).unwrap().to_string();
+        assert_eq!(stripped("/shop/a?b=c", 5), "/a?b=c");
+        assert_eq!(stripped("/shop", 5), "/");
+        assert_eq!(stripped("/shop?b=c", 5), "/?b=c");
+        assert_eq!(stripped("/a", 0), "/a");
+        assert_eq!(stripped("*", 0), "/*");
+        assert_eq!(stripped("http://example.com/shop/a", 5), "http://example.com/a");
     }
 }

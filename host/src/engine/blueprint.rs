@@ -145,7 +145,7 @@ impl Blueprint {
         for capability in self.capabilities.iter() {
             capability.prepare(&self.guest, store.data_mut());
         }
-        stopwatch.start();
+        stopwatch.start(std::time::Instant::now());
         let handler = match &self.entry {
             Entry::Lean { pre, handle } => {
                 let instance = pre.instantiate_async(&mut store).await?;

@@ -1,20 +1,26 @@
 //! One call while a guest works on it.
 
+use std::pin::pin;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 
 use super::Failure;
 use crate::call::CallContext;
+
+const OPEN: u8 = 0;
+const ABANDONED: u8 = 1;
+const FINISHED: u8 = 2;
 
 /// What the host knows of a call that a guest is working on. Host functions find it by the task that calls them, so
 /// that whatever the guest does next carries on this call's deadline, trace and caller.
 pub struct Inflight {
     context: CallContext,
-    over: CancellationToken,
-    finished: AtomicBool,
+    /// [`OPEN`], [`ABANDONED`] or [`FINISHED`].
+    stage: AtomicU8,
+    over: Notify,
     cpu_nanos: AtomicU64,
     failure: OnceLock<Failure>,
 }
@@ -23,8 +29,8 @@ impl Inflight {
     pub(super) fn new(context: CallContext) -> Self {
         Self {
             context,
-            over: CancellationToken::new(),
-            finished: AtomicBool::new(false),
+            stage: AtomicU8::new(OPEN),
+            over: Notify::new(),
             cpu_nanos: AtomicU64::new(0),
             failure: OnceLock::new(),
         }
@@ -37,26 +43,37 @@ impl Inflight {
 
     /// Resolves when nobody waits for the call any more. Whatever it caused should stop then.
     pub async fn over(&self) {
-        self.over.cancelled().await;
+        let mut over = pin!(self.over.notified());
+        // In line first, so that an end between the look and the wait is not missed.
+        over.as_mut().enable();
+        if !self.is_over() {
+            over.await;
+        }
     }
 
     /// The caller has the whole response.
     pub(super) fn finish(&self) {
-        self.finished.store(true, Ordering::Release);
-        self.over.cancel();
+        self.end(FINISHED);
     }
 
     /// The caller went away.
     pub(super) fn abandon(&self) {
-        self.over.cancel();
+        self.end(ABANDONED);
+    }
+
+    /// Only the first end counts.
+    fn end(&self, stage: u8) {
+        if self.stage.compare_exchange(OPEN, stage, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            self.over.notify_waiters();
+        }
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.over.is_cancelled()
+        self.stage.load(Ordering::Acquire) != OPEN
     }
 
     pub(super) fn is_finished(&self) -> bool {
-        self.finished.load(Ordering::Acquire)
+        self.stage.load(Ordering::Acquire) == FINISHED
     }
 
     /// Adds CPU time and returns the sum.

@@ -1,21 +1,28 @@
 //! The lean door: a whole call in one function call. The types mirror `guest-sdk/wit/service.wit`.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, Uri};
 use wasmtime::component::{ComponentType, FutureReader, Lift, Lower, StreamReader};
 use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::State;
 use super::stream::{self, GuestStream};
-use crate::call::{Body, CallError, ErrorKind, Request, Response, Side};
+use crate::call::{Body, CallContext, CallError, ErrorKind, Request, Response, Side};
+use head::Malformed;
+
+pub(super) mod head;
+
+/// The most that a head may have, in bytes. The limits on headers are below this.
+const HEAD_BYTES_MAX: usize = 1024 * 1024;
 
 /// The interface a lean module exports.
-pub const HANDLER: &str = "hostel:service/handler@0.1.0";
+pub const HANDLER: &str = "hostel:service/handler@0.2.0";
 /// The interface through which a lean module calls out.
-pub const CLIENT: &str = "hostel:service/client@0.1.0";
+pub const CLIENT: &str = "hostel:service/client@0.2.0";
 
-/// Header or trailer fields.
-pub(super) type Fields = Vec<(String, Bytes)>;
+/// Header or trailer fields; `head` knows how.
+pub(super) type Fields = Bytes;
 
 /// Why a body ended before its end.
 #[derive(Clone, Debug, ComponentType, Lift, Lower)]
@@ -48,21 +55,15 @@ pub enum LeanBody {
 #[derive(ComponentType, Lift, Lower)]
 #[component(record)]
 pub struct LeanRequest {
-    method: String,
-    scheme: String,
-    authority: String,
-    path: String,
-    headers: Fields,
+    head: Bytes,
     body: LeanBody,
 }
 
 #[derive(ComponentType, Lift, Lower)]
 #[component(record)]
 pub struct LeanResponse {
-    status: u16,
-    headers: Fields,
+    head: Bytes,
     body: LeanBody,
-    trailers: Fields,
 }
 
 #[derive(Clone, Copy, Debug, ComponentType, Lift, Lower)]
@@ -139,89 +140,56 @@ impl From<BodyError> for CallError {
     }
 }
 
-/// Header fields as the boundary wants them.
-pub(super) fn fields(headers: &HeaderMap) -> Fields {
-    headers.iter().map(|(name, value)| (name.as_str().to_owned(), Bytes::copy_from_slice(value.as_bytes()))).collect()
-}
-
-/// Header fields as the rest of the host wants them.
-///
-/// # Errors
-///
-/// Names the field that no HTTP message can carry.
-pub(super) fn header_map(fields: Fields) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::with_capacity(fields.len());
-    for (name, value) in fields {
-        let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
-            return Err(format!("{name:?} is no header name"));
-        };
-        let Ok(value) = HeaderValue::from_maybe_shared(value) else {
-            return Err(format!("the value of header {name} has characters that no header can have"));
-        };
-        headers.append(parsed, value);
-    }
-    Ok(headers)
-}
-
+/// The body, and its trailers where they have their place beside it.
 fn lower_body(
     store: impl AsContextMut<Data = State>,
     body: Body,
     streams_trailers: bool,
-) -> wasmtime::Result<(LeanBody, Fields)> {
+) -> wasmtime::Result<(LeanBody, Option<HeaderMap>)> {
     match body.try_into_full() {
         // A request's trailers have their place at the end of a stream only.
         Ok((data, Some(trailers))) if streams_trailers && !trailers.is_empty() => {
             let body = Box::pin(Body::full(data, Some(trailers)));
-            Ok((LeanBody::Streaming(stream::to_guest(store, body)?), Fields::new()))
+            Ok((LeanBody::Streaming(stream::to_guest(store, body)?), None))
         }
         Ok((data, trailers)) => {
             let body = if data.is_empty() { LeanBody::None } else { LeanBody::Bytes(data) };
-            Ok((body, trailers.as_ref().map(fields).unwrap_or_default()))
+            Ok((body, trailers))
         }
-        Err(body) => Ok((LeanBody::Streaming(stream::to_guest(store, body)?), Fields::new())),
+        Err(body) => Ok((LeanBody::Streaming(stream::to_guest(store, body)?), None)),
     }
 }
 
-fn lift_body(
-    store: impl AsContextMut<Data = State>,
-    body: LeanBody,
-    trailers: Fields,
-) -> wasmtime::Result<Result<Body, String>> {
-    let data = match body {
-        LeanBody::None => Bytes::new(),
-        LeanBody::Bytes(data) => data,
-        LeanBody::Streaming((contents, end)) => {
-            return Ok(Ok(Body::stream(GuestStream::new(store, contents, end)?)));
-        }
-    };
-    if trailers.is_empty() {
-        return Ok(Ok(Body::full(data, None)));
+/// A body without its trailers, if those are in the head.
+fn lift_body(store: impl AsContextMut<Data = State>, body: LeanBody) -> wasmtime::Result<Body> {
+    Ok(match body {
+        LeanBody::None => Body::empty(),
+        LeanBody::Bytes(data) => Body::full(data, None),
+        LeanBody::Streaming((contents, end)) => Body::stream(GuestStream::new(store, contents, end)?),
+    })
+}
+
+/// A head that is larger than any message may have is not looked at.
+fn bounded(head: Bytes) -> Result<Bytes, Malformed> {
+    if head.len() > HEAD_BYTES_MAX {
+        return Err(format!("a head of {} bytes; at most {HEAD_BYTES_MAX} are taken", head.len()));
     }
-    Ok(header_map(trailers).map(|trailers| Body::full(data, Some(trailers))))
+    Ok(head)
 }
 
 impl LeanRequest {
     /// A call as the guest gets it.
-    pub(super) fn lower(mut store: StoreContextMut<'_, State>, request: Request) -> wasmtime::Result<Self> {
+    pub(super) fn lower(
+        store: StoreContextMut<'_, State>,
+        request: Request,
+        context: &CallContext,
+    ) -> wasmtime::Result<Self> {
         let (parts, body) = request.into_parts();
-        let (body, _) = lower_body(&mut store, body, true)?;
-        let authority = match parts.uri.authority() {
-            Some(authority) => authority.as_str().to_owned(),
-            None => {
-                parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned()
-            }
-        };
-        Ok(Self {
-            method: parts.method.as_str().to_owned(),
-            scheme: parts.uri.scheme_str().unwrap_or("http").to_owned(),
-            authority,
-            path: parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
-            headers: fields(&parts.headers),
-            body,
-        })
+        let (body, _) = lower_body(store, body, true)?;
+        Ok(Self { head: head::write_request(&parts, context).into(), body })
     }
 
-    /// A call as the guest makes it. `authority` names the target.
+    /// A call as the guest makes it. `scheme` and `authority` say where it goes.
     ///
     /// # Errors
     ///
@@ -229,34 +197,28 @@ impl LeanRequest {
     pub fn lift(
         self,
         store: impl AsContextMut<Data = State>,
-        authority: &str,
+        scheme: Scheme,
+        authority: Authority,
     ) -> wasmtime::Result<Result<Request, CallError>> {
         // The body first: its handles must find an owner even when the rest is malformed.
-        let body = match lift_body(store, self.body, Fields::new())? {
-            Ok(body) => body,
-            Err(text) => return Ok(Err(CallError::new(ErrorKind::Invalid, Side::Caller, text))),
-        };
-        let invalid = |text: String| CallError::new(ErrorKind::Invalid, Side::Caller, text);
-        let parsed = (|| {
-            let method = Method::from_bytes(self.method.as_bytes())
-                .map_err(|_| invalid(format!("{:?} is no method", self.method)))?;
-            let path = if self.path.is_empty() { "/" } else { &self.path };
-            let uri = Uri::builder()
-                .scheme("http")
-                .authority(authority)
-                .path_and_query(path)
-                .build()
-                .map_err(|error| invalid(format!("{path:?} is no request path: {error}")))?;
-            let headers = header_map(self.headers).map_err(invalid)?;
-            Ok((method, uri, headers))
-        })();
-        Ok(parsed.map(|(method, uri, headers)| {
+        let body = lift_body(store, self.body)?;
+        let read = bounded(self.head).and_then(head::read_request).and_then(|head| {
+            let path = if head.path.is_empty() { Bytes::from_static(b"/") } else { head.path };
+            let mut uri = http::uri::Parts::default();
+            uri.scheme = Some(scheme);
+            uri.authority = Some(authority);
+            uri.path_and_query = Some(
+                PathAndQuery::from_maybe_shared(path.clone())
+                    .map_err(|error| format!("{path:?} is no request path: {error}"))?,
+            );
+            let uri = Uri::from_parts(uri).map_err(|error| format!("{path:?} is no request path: {error}"))?;
             let mut request = Request::new(body);
-            *request.method_mut() = method;
+            *request.method_mut() = head.method;
             *request.uri_mut() = uri;
-            *request.headers_mut() = headers;
-            request
-        }))
+            *request.headers_mut() = head.headers;
+            Ok(request)
+        });
+        Ok(read.map_err(|text| CallError::new(ErrorKind::Invalid, Side::Caller, text)))
     }
 }
 
@@ -269,24 +231,21 @@ impl LeanResponse {
     pub fn lower(store: impl AsContextMut<Data = State>, response: Response) -> wasmtime::Result<Self> {
         let (parts, body) = response.into_parts();
         let (body, trailers) = lower_body(store, body, false)?;
-        Ok(Self { status: parts.status.as_u16(), headers: fields(&parts.headers), body, trailers })
+        Ok(Self { head: head::write_response(parts.status, &parts.headers, trailers.as_ref()).into(), body })
     }
 
     /// A response as the guest that was called gives it.
     pub(super) fn lift(self, store: impl AsContextMut<Data = State>) -> wasmtime::Result<Result<Response, CallError>> {
-        let body = lift_body(store, self.body, self.trailers)?;
-        let nonsense = |text: String| {
+        let body = lift_body(store, self.body)?;
+        let read = bounded(self.head).and_then(head::read_response).map(|head| {
+            let trailers = head.trailers;
+            let mut response = Response::new(if trailers.is_empty() { body } else { body.with_trailers(trailers) });
+            *response.status_mut() = head.status;
+            *response.headers_mut() = head.headers;
+            response
+        });
+        Ok(read.map_err(|text| {
             CallError::new(ErrorKind::BadResponse, Side::Callee, "the service answered nonsense").with_source(text)
-        };
-        Ok((|| {
-            let body = body.map_err(nonsense)?;
-            let status = StatusCode::from_u16(self.status)
-                .map_err(|_| nonsense(format!("{} is no response status", self.status)))?;
-            let headers = header_map(self.headers).map_err(nonsense)?;
-            let mut response = Response::new(body);
-            *response.status_mut() = status;
-            *response.headers_mut() = headers;
-            Ok(response)
-        })())
+        }))
     }
 }

@@ -32,8 +32,8 @@ impl Stopwatch {
     }
 
     /// The instance gets on the CPU now.
-    pub(super) fn start(&self) {
-        let nanos = u64::try_from(self.base.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    pub(super) fn start(&self, now: Instant) {
+        let nanos = u64::try_from(now.saturating_duration_since(self.base).as_nanos()).unwrap_or(u64::MAX);
         self.since_nanos.store(nanos, Ordering::Relaxed);
         if !self.yielded.swap(false, Ordering::Relaxed) {
             self.run_nanos.store(0, Ordering::Relaxed);

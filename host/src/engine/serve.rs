@@ -9,9 +9,9 @@ use futures::future::{BoxFuture, Either, select};
 use http::Method;
 use http_body::Frame;
 use wasmtime::AsContextMut;
-use wasmtime::component::{Accessor, Func, GuestTaskId};
+use wasmtime::component::{Accessor, Func};
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
-use wasmtime_wasi_http::{WasiHttpView, p3};
+use wasmtime_wasi_http::{WasiHttpView, p2, p3};
 
 use super::State;
 use super::answer::check;
@@ -20,7 +20,7 @@ use super::inflight::Inflight;
 use super::job::{Job, Ledger};
 use super::lean::LeanRequest;
 use super::standard::{body_from_wasi, body_to_wasi, from_wasi_error};
-use crate::call::{CallError, ErrorKind, Request, Response, Side};
+use crate::call::{CallError, ContextFields, ErrorKind, Request, Response, Side};
 
 /// How the instance got rid of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,75 +79,111 @@ async fn work(
     request: Request,
     method: Method,
 ) -> wasmtime::Result<()> {
-    let started = |store: &mut wasmtime::StoreContextMut<'_, State>, task: GuestTaskId| {
-        store.data_mut().call_started(task, call.clone());
-    };
     match handler {
         Handler::Lean(handle) => {
             let running = accessor.with(|mut store| {
                 let mut store = store.as_context_mut();
-                let request = LeanRequest::lower(store.as_context_mut(), request)?;
+                let request = LeanRequest::lower(store.as_context_mut(), request, call.context())?;
                 let running = handle.start_call_concurrent(&mut store, (request,))?;
-                started(&mut store, running.task());
+                store.data_mut().call_started(running.task(), call.clone());
                 wasmtime::error::Ok(running)
             })?;
             let (response,) = handle.finish_call_concurrent(accessor, running).await?;
             let response = accessor.with(|mut store| response.lift(store.as_context_mut()))?;
             respond(ledger, call, response.and_then(|response| check(response, &method))).await;
+            Ok(())
         }
-        Handler::Standard3(service) => {
-            let handle = service.wasi_http_handler().func_handle();
-            let (running, request_done) = accessor.with(|mut store| {
-                let mut store = store.as_context_mut();
-                let (request, done) = p3::Request::from_http(&mut store.data_mut().hooks, request.map(body_to_wasi));
-                // Boxed, because an opaque future would borrow the store for as long as it lives.
-                let request_done: BoxFuture<'static, _> = Box::pin(done);
-                let request = store.data_mut().table.push(request)?;
-                let running = handle.start_call_concurrent(&mut store, (request,))?;
-                started(&mut store, running.task());
-                wasmtime::error::Ok((running, request_done))
-            })?;
-            let (answer,) = handle.finish_call_concurrent(accessor, running).await?;
-            let response = match answer {
-                Ok(response) => Ok(accessor.with(|mut store| {
-                    let mut store = store.as_context_mut();
-                    let response = store.data_mut().table.delete(response)?;
-                    response.into_http(&mut store, request_done)
-                })?),
-                Err(code) => Err(from_wasi_error(&code.into())),
-            };
-            let response = response.map(|response| response.map(body_from_wasi));
-            let response = response.and_then(|response| check(watched(response, call), &method));
-            respond(ledger, call, response).await;
-        }
-        Handler::Standard2(proxy) => {
-            let handle = proxy.wasi_http_incoming_handler().func_handle();
-            let running = accessor.with(|mut store| {
-                let mut store = store.as_context_mut();
-                let mut http = store.data_mut().http();
-                let request = http.new_incoming_request(Scheme::Http, request.map(body_to_wasi))?;
-                let out = http.new_response_outparam_from_callback({
-                    let (ledger, call) = (ledger.clone(), call.clone());
-                    move |answer| {
-                        let answer = match answer {
-                            Ok(response) => check(watched(response.map(body_from_wasi), &call), &method),
-                            Err(code) => Err(from_wasi_error(&code.into())),
-                        };
-                        ledger.answer(&call, answer);
-                    }
-                })?;
-                let running = handle.start_call_concurrent(&mut store, (request, out))?;
-                started(&mut store, running.task());
-                // There is one call at a time, so every request until the next one is this one's.
-                store.data_mut().attribute_next_request(Some(call.clone()));
-                wasmtime::error::Ok(running)
-            })?;
-            handle.finish_call_concurrent(accessor, running).await?;
-            let silent = CallError::new(ErrorKind::BadResponse, Side::Callee, "the service returned without an answer");
-            ledger.answer(call, Err(silent));
+        // Boxed, because their futures are large, and the one for the lean door is moved around with them.
+        Handler::Standard3(service) => Box::pin(work_standard3(accessor, service, ledger, call, request, method)).await,
+        Handler::Standard2(proxy) => Box::pin(work_standard2(accessor, proxy, ledger, call, request, method)).await,
+    }
+}
+
+async fn work_standard3(
+    accessor: &Accessor<State>,
+    service: &p3::bindings::Service,
+    ledger: &Ledger,
+    call: &Arc<Inflight>,
+    request: Request,
+    method: Method,
+) -> wasmtime::Result<()> {
+    let request = for_wasi(request, call);
+    let handle = service.wasi_http_handler().func_handle();
+    let (running, request_done) = accessor.with(|mut store| {
+        let mut store = store.as_context_mut();
+        let (request, done) = p3::Request::from_http(&mut store.data_mut().hooks, request.map(body_to_wasi));
+        // Boxed, because an opaque future would borrow the store for as long as it lives.
+        let request_done: BoxFuture<'static, _> = Box::pin(done);
+        let request = store.data_mut().table.push(request)?;
+        let running = handle.start_call_concurrent(&mut store, (request,))?;
+        store.data_mut().call_started(running.task(), call.clone());
+        wasmtime::error::Ok((running, request_done))
+    })?;
+    let (answer,) = handle.finish_call_concurrent(accessor, running).await?;
+    let response = match answer {
+        Ok(response) => Ok(accessor.with(|mut store| {
+            let mut store = store.as_context_mut();
+            let response = store.data_mut().table.delete(response)?;
+            response.into_http(&mut store, request_done)
+        })?),
+        Err(code) => Err(from_wasi_error(&code.into())),
+    };
+    let response = response.map(|response| response.map(body_from_wasi));
+    let response = response.and_then(|response| check(watched(response, call), &method));
+    respond(ledger, call, response).await;
+    Ok(())
+}
+
+async fn work_standard2(
+    accessor: &Accessor<State>,
+    proxy: &p2::bindings::Proxy,
+    ledger: &Ledger,
+    call: &Arc<Inflight>,
+    request: Request,
+    method: Method,
+) -> wasmtime::Result<()> {
+    let request = for_wasi(request, call);
+    let handle = proxy.wasi_http_incoming_handler().func_handle();
+    let running = accessor.with(|mut store| {
+        let mut store = store.as_context_mut();
+        let mut http = store.data_mut().http();
+        let request = http.new_incoming_request(Scheme::Http, request.map(body_to_wasi))?;
+        let out = http.new_response_outparam_from_callback({
+            let (ledger, call) = (ledger.clone(), call.clone());
+            move |answer| {
+                let answer = match answer {
+                    Ok(response) => check(watched(response.map(body_from_wasi), &call), &method),
+                    Err(code) => Err(from_wasi_error(&code.into())),
+                };
+                ledger.answer(&call, answer);
+            }
+        })?;
+        let running = handle.start_call_concurrent(&mut store, (request, out))?;
+        store.data_mut().call_started(running.task(), call.clone());
+        // There is one call at a time, so every request until the next one is this one's.
+        store.data_mut().attribute_next_request(Some(call.clone()));
+        wasmtime::error::Ok(running)
+    })?;
+    handle.finish_call_concurrent(accessor, running).await?;
+    let silent = CallError::new(ErrorKind::BadResponse, Side::Callee, "the service returned without an answer");
+    ledger.answer(call, Err(silent));
+    Ok(())
+}
+
+/// A request as `wasi:http` wants it: with the context among the headers, and with scheme and authority in the URI.
+fn for_wasi(mut request: Request, call: &Inflight) -> Request {
+    ContextFields::write(call.context(), request.headers_mut());
+    if request.uri().authority().is_none() {
+        let host = request.headers().get(http::header::HOST).map_or(&b"localhost"[..], |host| host.as_bytes());
+        let mut parts = request.uri().clone().into_parts();
+        parts.scheme = Some(http::uri::Scheme::HTTP);
+        parts.authority = host.try_into().ok();
+        // A host that is no authority leaves the guest with the path alone.
+        if let Ok(uri) = http::Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
         }
     }
-    Ok(())
+    request
 }
 
 /// Answers, and waits until the caller has read a body that the guest is still producing.

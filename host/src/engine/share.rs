@@ -41,8 +41,8 @@ impl Threads {
         self.places.clone()
     }
 
-    fn now_nanos(&self) -> u64 {
-        nanos(self.base.elapsed())
+    fn nanos_at(&self, now: Instant) -> u64 {
+        nanos(now.saturating_duration_since(self.base))
     }
 }
 
@@ -59,15 +59,15 @@ impl Share {
     }
 
     /// Whether an instance of the service needs a place to run now.
-    pub(super) fn needs_place(&self) -> bool {
-        let now = self.threads.now_nanos();
+    pub(super) fn needs_place(&self, now: Instant) -> bool {
+        let now = self.threads.nanos_at(now);
         let light_ran = self.threads.light_ran_nanos.load(Ordering::Relaxed);
         self.is_heavy(now) && now.saturating_sub(light_ran) < nanos(ROOM) && light_ran > 0
     }
 
-    /// An instance of the service was on a thread for this long.
-    pub(super) fn ran(&self, spent: Duration) {
-        let now = self.threads.now_nanos();
+    /// An instance of the service was on a thread for this long, until now.
+    pub(super) fn ran(&self, spent: Duration, now: Instant) {
+        let now = self.threads.nanos_at(now);
         let scale = 1_000_000_000 / nanos(EARNED_PER_SECOND).max(1);
         let added = nanos(spent).saturating_mul(scale);
         let _ = self.paid_nanos.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid| {
@@ -96,18 +96,20 @@ mod tests {
     fn only_heavy_services_make_room_and_only_for_light_ones() {
         let threads = Threads::new(2);
         let (heavy, light) = (Share::new(threads.clone()), Share::new(threads));
-        heavy.ran(BURST * 3);
-        assert!(!heavy.needs_place(), "there is nobody to make room for");
-        light.ran(Duration::from_micros(50));
-        assert!(heavy.needs_place());
-        assert!(!light.needs_place());
+        let now = Instant::now();
+        heavy.ran(BURST * 3, now);
+        assert!(!heavy.needs_place(now), "there is nobody to make room for");
+        light.ran(Duration::from_micros(50), now);
+        assert!(heavy.needs_place(now));
+        assert!(!light.needs_place(now));
     }
 
     #[test]
     fn debt_is_bounded() {
         let share = Share::new(Threads::new(2));
-        share.ran(Duration::from_secs(3600));
-        let after_it_is_paid = share.threads.now_nanos() + nanos(DEBT_MAX) * 3;
+        let now = Instant::now();
+        share.ran(Duration::from_secs(3600), now);
+        let after_it_is_paid = share.threads.nanos_at(now) + nanos(DEBT_MAX) * 3;
         assert!(!share.is_heavy(after_it_is_paid));
     }
 }

@@ -13,7 +13,8 @@ use wasmtime::component::{
 use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::State;
-use super::lean::{BodyEnd, BodyError, fields, header_map};
+use super::lean::head::{read_fields, write_fields};
+use super::lean::{BodyEnd, BodyError};
 use crate::call::{CallError, ErrorKind, Side, StreamBody};
 
 /// The most that is copied out of a guest at once, in bytes: what one stream holds in the host's memory.
@@ -68,7 +69,7 @@ impl StreamProducer<State> for Producer {
             return Poll::Ready(Ok(match self.body.as_mut().poll_frame(cx) {
                 Poll::Pending if finish => StreamResult::Cancelled,
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) => self.end(Ok(Vec::new())),
+                Poll::Ready(None) => self.end(Ok(Bytes::new())),
                 Poll::Ready(Some(Err(error))) => self.end(Err(BodyError::from(&error))),
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) if data.is_empty() => continue,
@@ -77,7 +78,7 @@ impl StreamProducer<State> for Producer {
                         StreamResult::Completed
                     }
                     Err(frame) => match frame.into_trailers() {
-                        Ok(trailers) => self.end(Ok(fields(&trailers))),
+                        Ok(trailers) => self.end(Ok(write_fields(&trailers).into())),
                         Err(_) => continue,
                     },
                 },
@@ -121,11 +122,18 @@ impl http_body::Body for GuestStream {
         let end = ready!(Pin::new(end).poll(cx));
         self.end = None;
         Poll::Ready(match end {
+            // Nothing at all is the shortest way to say that there are none.
             Ok(Ok(trailers)) if trailers.is_empty() => None,
-            Ok(Ok(trailers)) => Some(header_map(trailers).map(Frame::trailers).map_err(|text| {
-                CallError::new(ErrorKind::BadResponse, Side::Callee, "the service sent trailers that are none")
-                    .with_source(text)
-            })),
+            Ok(Ok(trailers)) => match read_fields(trailers) {
+                Ok(trailers) if trailers.is_empty() => None,
+                Ok(trailers) => Some(Ok(Frame::trailers(trailers))),
+                Err(text) => Some(Err(CallError::new(
+                    ErrorKind::BadResponse,
+                    Side::Callee,
+                    "the service sent trailers that are none",
+                )
+                .with_source(text))),
+            },
             Ok(Err(error)) => Some(Err(error.into())),
             // The stream went away without a word: the instance is gone.
             Err(_) => {

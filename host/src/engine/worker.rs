@@ -167,8 +167,9 @@ impl Worker<'_> {
             let mut queued = false;
             poll_fn(|cx| {
                 let share = self.shared.blueprint().share();
+                let began = std::time::Instant::now();
                 let mut place = None;
-                if share.needs_place() {
+                if share.needs_place(began) {
                     // Fair, so that heavy instances take turns. Nobody closes the semaphore.
                     match places.poll_acquire(cx) {
                         Poll::Ready(taken) => (place, queued) = (taken, false),
@@ -181,10 +182,10 @@ impl Worker<'_> {
                     // Out of the queue, or a place would be kept for whoever does not come.
                     places = PollSemaphore::new(self.shared.heavy_places());
                 }
-                stopwatch.start();
-                let began = Instant::now();
+                stopwatch.start(began);
                 let polled = inside.as_mut().poll(cx);
-                share.ran(began.elapsed());
+                let now = std::time::Instant::now();
+                share.ran(now.saturating_duration_since(began), now);
                 drop(place);
                 match polled {
                     Poll::Ready(result) => Poll::Ready(result.and_then(|ended| ended)),

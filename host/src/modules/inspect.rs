@@ -74,7 +74,7 @@ impl Inspection {
 /// An interface through which the host can call a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Door {
-    /// `hostel:service/handler@0.1.x`
+    /// `hostel:service/handler@0.2.x`
     Lean,
     /// `wasi:http/handler@0.3.x`
     Http03,

@@ -1,10 +1,10 @@
 ;; Loads, and answers with a case of the body that does not exist. A call ends in a trap.
 (component
-  (import "hostel:service/types@0.1.0" (instance $types
+  (import "hostel:service/types@0.2.0" (instance $types
     (type $bytes (list u8))
-    (type $field (tuple string $bytes))
-    (type $field-list (list $field))
-    (export "fields" (type $fields (eq $field-list)))
+    (export "fields" (type $fields (eq $bytes)))
+    (export "request-head" (type $request-head (eq $bytes)))
+    (export "response-head" (type $response-head (eq $bytes)))
     (type $body-error-variant
       (variant (case "cancelled") (case "timeout") (case "too-large") (case "failed" string)))
     (export "body-error" (type $body-error (eq $body-error-variant)))
@@ -14,18 +14,17 @@
     (type $streaming (tuple $byte-stream $end-future))
     (type $body-variant (variant (case "none") (case "bytes" $bytes) (case "streaming" $streaming)))
     (export "body" (type $body (eq $body-variant)))
-    (type $request-record (record
-      (field "method" string) (field "scheme" string) (field "authority" string) (field "path" string)
-      (field "headers" $fields) (field "body" $body)))
+    (type $request-record (record (field "head" $request-head) (field "body" $body)))
     (export "request" (type (eq $request-record)))
-    (type $response-record (record
-      (field "status" u16) (field "headers" $fields) (field "body" $body) (field "trailers" $fields)))
+    (type $response-record (record (field "head" $response-head) (field "body" $body)))
     (export "response" (type (eq $response-record)))))
   (alias export $types "request" (type $request))
   (alias export $types "response" (type $response))
   (core module $module
     (memory (export "memory") 16)
     (data (i32.const 64) "ok")
+    ;; The head of a response: status 200, no headers, no trailers.
+    (data (i32.const 80) "\c8\00" "\00\00\00\00" "\00\00\00\00")
     ;; What a call brings in is laid out from here on, and forgotten when it has been answered.
     (global $free (mut i32) (i32.const 1024))
     (func (export "realloc") (param $old i32) (param $old-len i32) (param $align i32) (param $new-len i32) (result i32)
@@ -35,15 +34,15 @@
         (i32.sub (i32.const 0) (local.get $align))))
       (global.set $free (i32.add (local.get $start) (local.get $new-len)))
       (local.get $start))
-    ;; The request comes as the address and length of its four strings and its headers, then the case of the body
-    ;; and what belongs to it.
-    (func (export "handle") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    ;; The request comes as the address and length of its head, then the case of the body and what belongs to it.
+    (func (export "handle") (param i32 i32 i32 i32 i32) (result i32)
       (global.set $free (i32.const 1024))
-      ;; The response: status, headers (none), body (the case `bytes`: address and length), trailers (none).
-      (i32.store16 offset=0 (i32.const 0) (i32.const 200))
-      (i32.store8 offset=12 (i32.const 0) (i32.const 7))
-      (i32.store offset=16 (i32.const 0) (i32.const 64))
-      (i32.store offset=20 (i32.const 0) (i32.const 2))
+      ;; The response: its head (address and length), then its body (the case `bytes`: address and length).
+      (i32.store offset=0 (i32.const 0) (i32.const 80))
+      (i32.store offset=4 (i32.const 0) (i32.const 10))
+      (i32.store8 offset=8 (i32.const 0) (i32.const 7))
+      (i32.store offset=12 (i32.const 0) (i32.const 64))
+      (i32.store offset=16 (i32.const 0) (i32.const 2))
       (i32.const 0)))
   (core instance $instance (instantiate $module))
   (alias core export $instance "memory" (core memory $memory))
@@ -52,4 +51,4 @@
     (canon lift (core func $instance "handle")
       (memory $memory) (realloc $realloc)))
   (instance $door (export "handle" (func $handle)))
-  (export "hostel:service/handler@0.1.0" (instance $door)))
+  (export "hostel:service/handler@0.2.0" (instance $door)))

@@ -4,4 +4,4 @@
   (core instance $instance (instantiate $module))
   (func $handle (param "request" u32) (result u32) (canon lift (core func $instance "handle")))
   (instance $door (export "handle" (func $handle)))
-  (export "hostel:service/handler@0.1.0" (instance $door)))
+  (export "hostel:service/handler@0.2.0" (instance $door)))

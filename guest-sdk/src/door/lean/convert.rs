@@ -2,11 +2,16 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, request,
+    HeaderMap, Request, Response, Uri, header, request,
     uri::{Authority, PathAndQuery, Scheme},
 };
 
-use super::{incoming::Incoming, pump::PumpGuard, wit};
+use super::{
+    head::{self, Malformed},
+    incoming::Incoming,
+    pump::PumpGuard,
+    wit,
+};
 use crate::{
     Body,
     error::{BodyError, CallError, ErrorKind},
@@ -14,41 +19,33 @@ use crate::{
 
 /// # Errors
 /// When the request makes no sense as HTTP.
-pub(super) fn request_in(request: wit::Request) -> Result<Request<Body>, http::Error> {
-    let mut result = Request::new(Body::empty());
-    *result.method_mut() = Method::from_bytes(request.method.as_bytes())?;
+pub(super) fn request_in(request: wit::Request) -> Result<Request<Body>, Malformed> {
+    let head = head::read_request(request.head.into())?;
     let mut uri = http::uri::Parts::default();
-    uri.path_and_query = Some(PathAndQuery::from_maybe_shared(Bytes::from(request.path))?);
-    if !request.authority.is_empty() {
-        uri.scheme = Some(Scheme::try_from(request.scheme.as_str())?);
-        uri.authority = Some(Authority::from_maybe_shared(Bytes::from(request.authority))?);
+    uri.path_and_query = Some(PathAndQuery::from_maybe_shared(head.path)?);
+    // As on any server, the URI has an authority where the client did not put it into a header.
+    if !head.authority.is_empty() && !head.fields.contains_key(header::HOST) {
+        uri.scheme = Some(if &head.scheme[..] == b"https" { Scheme::HTTPS } else { Scheme::HTTP });
+        uri.authority = Some(Authority::from_maybe_shared(head.authority)?);
     }
+    let mut result = Request::new(body_in(request.body, HeaderMap::new(), None));
+    *result.method_mut() = head.method;
     *result.uri_mut() = Uri::from_parts(uri)?;
-    *result.headers_mut() = fields_in(request.headers)?;
-    *result.body_mut() = body_in(request.body, HeaderMap::new(), None);
+    *result.headers_mut() = head.fields;
     Ok(result)
 }
 
 pub(super) fn request_out(parts: &request::Parts, body: wit::Body) -> wit::Request {
-    wit::Request {
-        method: parts.method.as_str().to_owned(),
-        scheme: parts.uri.scheme_str().unwrap_or("http").to_owned(),
-        authority: parts.uri.authority().map(ToString::to_string).unwrap_or_default(),
-        path: parts.uri.path_and_query().map_or("/", PathAndQuery::as_str).to_owned(),
-        headers: fields_out(&parts.headers),
-        body,
-    }
+    wit::Request { head: head::write_request(parts), body }
 }
 
 /// The response of a call. `pump`, which sends what is left of the request's body, lives as long as the response does.
 pub(super) fn response_in(response: wit::Response, pump: Option<PumpGuard>) -> Result<Response<Body>, CallError> {
-    let nonsense =
-        |error: http::Error| CallError::new(ErrorKind::Failed, format!("the response is malformed: {error}"));
-    let mut result = Response::new(Body::empty());
-    *result.status_mut() = StatusCode::from_u16(response.status).map_err(|error| nonsense(error.into()))?;
-    *result.headers_mut() = fields_in(response.headers).map_err(nonsense)?;
-    let trailers = fields_in(response.trailers).map_err(nonsense)?;
-    *result.body_mut() = body_in(response.body, trailers, pump);
+    let nonsense = |error: Malformed| CallError::new(ErrorKind::Failed, format!("the response is malformed: {error}"));
+    let head = head::read_response(response.head.into()).map_err(nonsense)?;
+    let mut result = Response::new(body_in(response.body, head.trailers, pump));
+    *result.status_mut() = head.status;
+    *result.headers_mut() = head.fields;
     Ok(result)
 }
 
@@ -58,18 +55,6 @@ fn body_in(body: wit::Body, trailers: HeaderMap, pump: Option<PumpGuard>) -> Bod
         wit::Body::Bytes(data) => Body::whole(data.into(), trailers),
         wit::Body::Streaming((data, end)) => Body::stream(Incoming::new(data, end, pump)),
     }
-}
-
-pub(super) fn fields_in(fields: wit::Fields) -> Result<HeaderMap, http::Error> {
-    let mut map = HeaderMap::with_capacity(fields.len());
-    for (name, value) in fields {
-        map.append(HeaderName::from_bytes(name.as_bytes())?, HeaderValue::from_maybe_shared(Bytes::from(value))?);
-    }
-    Ok(map)
-}
-
-pub(super) fn fields_out(map: &HeaderMap) -> wit::Fields {
-    map.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_owned())).collect()
 }
 
 pub(super) fn error_in(error: wit::CallError) -> CallError {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use wit_bindgen::{FutureReader, StreamReader, StreamResult};
 
-use super::{convert, pump::PumpGuard, wit};
+use super::{convert, head, pump::PumpGuard, wit};
 use crate::{error::BodyError, single_thread::SingleThread};
 
 /// The first read asks for this much, later ones for more once a read was filled.
@@ -99,12 +99,11 @@ fn split(mut buffer: Vec<u8>, capacity: usize) -> (Bytes, Vec<u8>) {
 
 fn last_frame(end: Result<wit::Fields, wit::BodyError>) -> Option<Result<Frame<Bytes>, BodyError>> {
     match end {
-        Ok(fields) if fields.is_empty() => None,
-        Ok(fields) => Some(
-            convert::fields_in(fields)
-                .map(Frame::trailers)
-                .map_err(|error| BodyError::Failed(format!("the trailers are malformed: {error}"))),
-        ),
+        Ok(fields) => match head::read_fields(fields.into()) {
+            Ok(fields) if fields.is_empty() => None,
+            Ok(fields) => Some(Ok(Frame::trailers(fields))),
+            Err(error) => Some(Err(BodyError::Failed(format!("the trailers are malformed: {error}")))),
+        },
         Err(error) => Some(Err(convert::body_error_in(error))),
     }
 }

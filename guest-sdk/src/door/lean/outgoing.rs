@@ -7,7 +7,6 @@ use http::HeaderMap;
 use http_body::Body;
 
 use super::{
-    convert,
     pump::{self, PumpGuard},
     wit,
 };
@@ -17,18 +16,18 @@ use crate::{
 };
 
 /// The body of a response, and its trailers if it travels whole.
-pub(super) async fn response<B>(mut body: B) -> (wit::Body, wit::Fields)
+pub(super) async fn response<B>(mut body: B) -> (wit::Body, HeaderMap)
 where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
     match at_hand(&mut body).await {
-        Batch { data, state: State::Ended(trailers) } => (whole(data), convert::fields_out(&trailers)),
+        Batch { data, state: State::Ended(trailers) } => (whole(data), trailers),
         first => {
             // The host ends a response by dropping the stream, which the pump notices; nothing here needs to hold it.
             let (streaming, guard) = pump::start(first, body);
             guard.detach();
-            (streaming, wit::Fields::new())
+            (streaming, HeaderMap::new())
         }
     }
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body::Body;
 use wit_bindgen::{FutureWriter, StreamWriter};
 
-use super::{convert, wit};
+use super::{convert, head, wit};
 use crate::{
     batch::{Batch, State, next_batch},
     bindings::{wit_future, wit_stream},
@@ -54,7 +54,7 @@ where
         }
         match batch.state {
             State::Open => batch = next_batch(&mut body).await,
-            State::Ended(trailers) => break Ok(convert::fields_out(&trailers)),
+            State::Ended(trailers) => break Ok(head::write_fields(&trailers)),
             State::Failed(error) => break Err(convert::body_error_out(BodyError::from_source(&*error))),
         }
     };

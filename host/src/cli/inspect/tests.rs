@@ -14,7 +14,7 @@ fn module() -> Vec<u8> {
     }
     imports.append_to_component(&mut bytes);
     let mut exports = ComponentExportSection::new();
-    exports.export("hostel:service/handler@0.1.0", ComponentExportKind::Instance, 0, None);
+    exports.export("hostel:service/handler@0.2.0", ComponentExportKind::Instance, 0, None);
     exports.append_to_component(&mut bytes);
     let manifest = CustomSection { name: MANIFEST_SECTION.into(), data: b"version = '1.2'"[..].into() };
     manifest.append_to_component(&mut bytes);
@@ -45,7 +45,7 @@ doors     lean
 wasi      0.2.6
 language  none
 tools     none
-exports   hostel:service/handler@0.1.0
+exports   hostel:service/handler@0.2.0
 imports   wasi:io/streams@0.2.6
           acme:db/store@1.0.0  (not offered by this host)
 ",
@@ -77,7 +77,7 @@ fn json_field_names_are_stable() {
                 {"name": "wasi:io/streams@0.2.6", "offered": true},
                 {"name": "acme:db/store@1.0.0", "offered": false},
             ],
-            "exports": ["hostel:service/handler@0.1.0"],
+            "exports": ["hostel:service/handler@0.2.0"],
             "grpc_services": [],
             "languages": [],
             "tools": [],

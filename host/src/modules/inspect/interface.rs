@@ -24,7 +24,7 @@ fn parse(name: &str) -> Option<Interface<'_>> {
 pub(super) fn door(export: &str) -> Option<Door> {
     let interface = parse(export)?;
     let (door, series) = match (interface.package, interface.name) {
-        ("hostel:service", "handler") => (Door::Lean, "0.1."),
+        ("hostel:service", "handler") => (Door::Lean, "0.2."),
         ("wasi:http", "handler") => (Door::Http03, "0.3."),
         ("wasi:http", "incoming-handler") => (Door::Http02, "0.2."),
         _ => return None,
@@ -50,11 +50,12 @@ mod tests {
     #[test]
     fn doors() {
         for (name, expected) in [
-            ("hostel:service/handler@0.1.0", Some(Door::Lean)),
-            ("hostel:service/handler@0.1.17", Some(Door::Lean)),
-            ("hostel:service/handler@0.2.0", None),
+            ("hostel:service/handler@0.2.0", Some(Door::Lean)),
+            ("hostel:service/handler@0.2.17", Some(Door::Lean)),
+            ("hostel:service/handler@0.1.0", None),
+            ("hostel:service/handler@0.3.0", None),
             ("hostel:service/handler", None),
-            ("hostel:service/client@0.1.0", None),
+            ("hostel:service/client@0.2.0", None),
             ("wasi:http/handler@0.3.0", Some(Door::Http03)),
             ("wasi:http/handler@0.3.0-rc-2025-09-16", None),
             ("wasi:http/handler@0.2.0", None),
@@ -75,7 +76,7 @@ mod tests {
         assert_eq!(wasi_version("wasi:io/streams@0.2.6"), Some("0.2.6"));
         assert_eq!(wasi_version("wasi:cli/run@0.3.0-rc-1"), Some("0.3.0-rc-1"));
         assert_eq!(wasi_version("wasi:keyvalue/store@0.2.0-draft"), None);
-        assert_eq!(wasi_version("hostel:service/client@0.1.0"), None);
+        assert_eq!(wasi_version("hostel:service/client@0.2.0"), None);
         assert_eq!(wasi_version("wasi:io/streams"), None);
     }
 }

@@ -79,10 +79,10 @@ fn guest() -> Vec<u8> {
     let users = descriptors("Users");
     component(&[
         &imports(&["wasi:io/streams@0.2.6", "wasi:keyvalue/store@0.2.0-draft"]),
-        &imports(&["hostel:service/client@0.1.0"]),
+        &imports(&["hostel:service/client@0.2.0"]),
         &ModuleSection(&guest_module()),
         &custom(DESCRIPTORS_SECTION, &users),
-        &exports(&["wasi:http/incoming-handler@0.2.6", "hostel:service/handler@0.1.0"], ComponentExportKind::Instance),
+        &exports(&["wasi:http/incoming-handler@0.2.6", "hostel:service/handler@0.2.0"], ComponentExportKind::Instance),
         &exports(&["wasi:http/handler@0.3.0"], ComponentExportKind::Func),
     ])
 }
@@ -97,7 +97,7 @@ fn a_component_is_described() {
     assert_eq!(seen.doors, [Door::Lean, Door::Http02]);
     assert_eq!(
         seen.imports,
-        ["wasi:io/streams@0.2.6", "wasi:keyvalue/store@0.2.0-draft", "hostel:service/client@0.1.0"]
+        ["wasi:io/streams@0.2.6", "wasi:keyvalue/store@0.2.0-draft", "hostel:service/client@0.2.0"]
     );
     assert_eq!(seen.exports.len(), 3);
     assert_eq!(seen.wasi_versions, ["0.2.6", "0.3.0"].map(String::from).into());
@@ -109,7 +109,7 @@ fn a_component_is_described() {
     assert_eq!(seen.tools, ["rustc 1.95.0".to_owned()].into());
     assert_eq!(
         seen.missing_imports(&|name| name.starts_with("wasi:io/")),
-        ["wasi:keyvalue/store@0.2.0-draft", "hostel:service/client@0.1.0"]
+        ["wasi:keyvalue/store@0.2.0-draft", "hostel:service/client@0.2.0"]
     );
 }
 

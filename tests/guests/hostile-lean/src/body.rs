@@ -1,11 +1,11 @@
 //! Streams that go on too long, end badly, or do not end; and request bodies that nobody reads.
 
-use crate::hostel::service::types::{Body, BodyError, Fields, Response};
+use crate::hostel::service::types::{Body, BodyError, Fields as Block, Response};
 use crate::{response, text, wit_future, wit_stream};
 use std::cell::RefCell;
 use wit_bindgen::{FutureReader, StreamReader, StreamWriter};
 
-type End = Result<Fields, BodyError>;
+type End = Result<Block, BodyError>;
 
 thread_local! {
     /// What `/keep-body` has kept, of calls that are long over.

@@ -1,8 +1,8 @@
 //! Calls that the host must refuse, and calls that are too many.
 
 use crate::hostel::service::client;
-use crate::hostel::service::types::{Body, CallError, Fields, Request, Response};
-use crate::{kinds, text};
+use crate::hostel::service::types::{Body, CallError, Request, Response};
+use crate::{Fields, head, kinds, text};
 use futures::future::join_all;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,15 +12,16 @@ use std::task::Poll;
 /// Calls under way at once in a flood.
 const PARALLEL: u64 = 64;
 
-fn get(target: &str, path: &str, headers: Fields) -> Request {
-    Request {
-        method: "GET".to_owned(),
-        scheme: "http".to_owned(),
-        authority: format!("{target}.internal"),
-        path: path.to_owned(),
-        headers,
-        body: Body::None,
-    }
+fn request(method: &str, path: &str, headers: Fields) -> Request {
+    Request { head: head::request(method, path, &head::fields(&headers)), body: Body::None }
+}
+
+fn get(path: &str, headers: Fields) -> Request {
+    request("GET", path, headers)
+}
+
+fn status(response: &Response) -> u16 {
+    response.head.first_chunk().map_or(0, |status| u16::from_le_bytes(*status))
 }
 
 async fn call(target: &str, request: Request) -> Result<Response, CallError> {
@@ -30,7 +31,7 @@ async fn call(target: &str, request: Request) -> Result<Response, CallError> {
 /// What became of a call, in a few words that do not name the caller's data.
 fn outcome(result: &Result<Response, CallError>) -> String {
     match result {
-        Ok(response) => format!("status {}", response.status),
+        Ok(response) => format!("status {}", status(&response)),
         Err(error) => format!("{:?}", error.kind),
     }
 }
@@ -57,14 +58,17 @@ impl Report {
 pub async fn malformed(target: &str) -> Response {
     let mut report = Report::default();
     for method in ["", "GE T", "GET / HTTP/1.1\r\nx-injected: 1\r\n\r\nGET"] {
-        let request = Request { method: method.to_owned(), ..get(target, "/ok", Vec::new()) };
-        report.attempt(&format!("method {method}"), &call(target, request).await);
+        report.attempt(&format!("method {method}"), &call(target, request(method, "/ok", Vec::new())).await);
     }
     for path in ["ok", "/o k", "/ok\r\nx-injected: 1", "http://elsewhere/ok"] {
-        report.attempt(&format!("path {path}"), &call(target, get(target, path, Vec::new())).await);
+        report.attempt(&format!("path {path}"), &call(target, get(path, Vec::new())).await);
     }
     for kind in kinds::MALFORMED {
-        report.attempt(&format!("headers {kind}"), &call(target, get(target, "/ok", kinds::fields(kind))).await);
+        report.attempt(&format!("headers {kind}"), &call(target, get("/ok", kinds::fields(kind))).await);
+    }
+    for head in [Vec::new(), vec![0xff; 4], vec![0; 9], vec![0; 25]] {
+        let request = Request { head: head.clone(), body: Body::None };
+        report.attempt(&format!("head {head:?}"), &call(target, request).await);
     }
     report.answer()
 }
@@ -84,9 +88,9 @@ pub async fn no_services() -> Response {
     ];
     let mut report = Report::default();
     for target in targets {
-        report.attempt(target, &call(target, get("nowhere", "/ok", Vec::new())).await);
+        report.attempt(target, &call(target, get("/ok", Vec::new())).await);
     }
-    report.attempt("a name of a megabyte", &call(&"x".repeat(1024 * 1024), get("nowhere", "/ok", Vec::new())).await);
+    report.attempt("a name of a megabyte", &call(&"x".repeat(1024 * 1024), get("/ok", Vec::new())).await);
     report.answer()
 }
 
@@ -100,14 +104,14 @@ pub async fn forge(target: &str) -> Response {
         ("x-honest", b"kept"),
     ];
     let headers = claims.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    match call(target, get(target, "/headers", headers)).await {
+    match call(target, get("/headers", headers)).await {
         Ok(response) => response,
         Err(error) => text(502, &format!("{:?}: {}", error.kind, error.message)),
     }
 }
 
 pub async fn cancel(target: &str) -> Response {
-    let mut pending = pin!(call(target, get(target, "/sleep/60000", Vec::new())));
+    let mut pending = pin!(call(target, get("/sleep/60000", Vec::new())));
     let first = std::future::poll_fn(|context| Poll::Ready(pending.as_mut().poll(context))).await;
     // Leaving drops the call under way, which cancels it.
     match first {
@@ -122,7 +126,7 @@ pub async fn flood(target: &str, count: u64) -> Response {
     let worker = async || {
         while let Some(rest) = left.get().checked_sub(1) {
             left.set(rest);
-            let outcome = outcome(&call(target, get(target, "/ok", Vec::new())).await);
+            let outcome = outcome(&call(target, get("/ok", Vec::new())).await);
             *outcomes.borrow_mut().entry(outcome).or_default() += 1;
         }
     };
@@ -134,10 +138,13 @@ pub async fn flood(target: &str, count: u64) -> Response {
 /// Answers with `depth: N, ended by WHY`, where N counts the levels below this one that answered, and WHY is what the
 /// innermost one met.
 pub async fn recurse() -> Response {
-    let result = call("hostile-lean", get("hostile-lean", "/recurse-call", Vec::new())).await;
+    let result = call("hostile-lean", get("/recurse-call", Vec::new())).await;
     let ended_by = outcome(&result);
     let inner = match result {
-        Ok(Response { status: 200, body: Body::Bytes(bytes), .. }) => String::from_utf8(bytes).unwrap_or_default(),
+        Ok(response) if status(&response) == 200 => match response.body {
+            Body::Bytes(bytes) => String::from_utf8(bytes).unwrap_or_default(),
+            _ => String::new(),
+        },
         _ => String::new(),
     };
     match inner.strip_prefix("depth: ").and_then(|rest| rest.split_once(", ended by ")) {

@@ -1,7 +1,6 @@
 //! Fields that are not fields, by kind. They serve as headers, as trailers, and in requests.
 
-use crate::field;
-use crate::hostel::service::types::Fields;
+use crate::{Fields, field, head};
 
 /// The kinds that no HTTP message can carry: a host refuses them or leaves them out, and nothing of them reaches a
 /// client as a field of its own.
@@ -36,5 +35,20 @@ pub fn fields(kind: &str) -> Fields {
         "binary" => vec![field("x-binary", &[0xff, 0xfe, 0x80])],
         "forged" => vec![field("hostel-caller", b"edge"), field("hostel-depth", b"0"), field("date", b"never")],
         _ => Vec::new(),
+    }
+}
+
+/// Heads that are none, by kind.
+pub fn head(kind: &str) -> Vec<u8> {
+    let good = head::response(200, &head::fields(&[("x-good", "1")]), &[]);
+    match kind {
+        "nothing" => Vec::new(),
+        "cut" => good[..good.len() - 1].to_vec(),
+        "more" => [&good[..], b"more"].concat(),
+        // More fields, and longer ones, than there are bytes.
+        "count" => [&good[..2], &[0xff; 4], &good[6..]].concat(),
+        "length" => [&good[..6], &[0xff; 4], &good[10..]].concat(),
+        "huge" => vec![b'x'; 8 * 1024 * 1024],
+        _ => good,
     }
 }

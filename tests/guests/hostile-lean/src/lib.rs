@@ -6,7 +6,7 @@
 //! - `/ok`, `/spin`, `/spin-later`, `/trap`, `/panic`, `/eat`
 //! - `/never`: waits for a stream whose other end it holds itself
 //! - `/yield`: is always ready to go on and never does anything
-//! - `/bad-status/{n}`, `/bad-headers/{kind}`, `/bad-trailers/{kind}`: see `kinds`
+//! - `/bad-status/{n}`, `/bad-headers/{kind}`, `/bad-trailers/{kind}`, `/bad-head/{kind}`: see `kinds`
 //! - `/big-bytes/{mib}`: so much in one piece; `/big-stream/{mib}`, `/endless-stream`: over time
 //! - `/half`: bytes, then a trap; `/broken`: bytes, then an error; `/stuck`: bytes, then no end
 //! - `/tiny-chunks/{n}`: a stream of so many single bytes
@@ -21,9 +21,11 @@
 
 mod body;
 mod calls;
+#[path = "../../lean-bare/src/head.rs"]
+mod head;
 mod kinds;
 
-use hostel::service::types::{Body, Fields, Request, Response};
+use hostel::service::types::{Body, Request, Response};
 use std::hint::black_box;
 
 wit_bindgen::generate!({ path: "../../../guest-sdk/wit", world: "hostel:service/service" });
@@ -34,7 +36,7 @@ export!(Hostile);
 
 impl exports::hostel::service::handler::Guest for Hostile {
     async fn handle(request: Request) -> Response {
-        let path = request.path.clone();
+        let (_, path) = head::request_line(&request.head);
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match segments[..] {
             ["ok"] => text(200, "ok"),
@@ -61,9 +63,10 @@ impl exports::hostel::service::handler::Guest for Hostile {
             ["bad-status", status] => response(number(status), Vec::new(), Body::Bytes(b"body\n".to_vec())),
             ["bad-headers", kind] => response(200, kinds::fields(kind), Body::Bytes(b"0123456789".to_vec())),
             ["bad-trailers", kind] => Response {
-                trailers: kinds::fields(kind),
-                ..response(200, Vec::new(), Body::Bytes(b"0123456789".to_vec()))
+                head: head::response(200, &[], &head::fields(&kinds::fields(kind))),
+                body: Body::Bytes(b"0123456789".to_vec()),
             },
+            ["bad-head", kind] => Response { head: kinds::head(kind), body: Body::Bytes(b"0123456789".to_vec()) },
 
             ["big-bytes", mib] => {
                 response(200, Vec::new(), Body::Bytes(vec![b'x'; number(mib) as usize * 1024 * 1024]))
@@ -71,7 +74,9 @@ impl exports::hostel::service::handler::Guest for Hostile {
             ["big-stream", mib] => body::chunks(u64::from(number(mib)) * 16, 64 * 1024),
             ["endless-stream"] => body::chunks(u64::MAX, 64 * 1024),
             ["tiny-chunks", count] => body::chunks(u64::from(number(count)), 1),
-            ["no-such-body", status] => Response { status: number(status), ..body::chunks(1, 10) },
+            ["no-such-body", status] => {
+                Response { head: head::response(number(status), &[], &[]), ..body::chunks(1, 10) }
+            }
             ["half"] => body::half(),
             ["broken"] => body::broken(),
             ["stuck"] => body::stuck(),
@@ -120,8 +125,11 @@ fn eat() -> Response {
     text(200, &format!("{mib} MiB, then refused"))
 }
 
+/// Fields before they are written down.
+type Fields = Vec<(String, Vec<u8>)>;
+
 fn response(status: u16, headers: Fields, body: Body) -> Response {
-    Response { status, headers, body, trailers: Vec::new() }
+    Response { head: head::response(status, &head::fields(&headers), &[]), body }
 }
 
 fn text(status: u16, text: &str) -> Response {

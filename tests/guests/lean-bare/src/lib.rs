@@ -8,6 +8,8 @@
 //! - `/stream`: the same as `streaming`, each chunk sent on as it arrives, then the trailers.
 //! - `/call/{service}/{rest}`: sends a GET of `/{rest}` to that service and hands its answer on, body unread.
 
+mod head;
+
 use hostel::service::client;
 use hostel::service::types::{Body, BodyError, CallError, ErrorKind, Fields, Request, Response};
 use wit_bindgen::{FutureWriter, StreamReader, StreamResult, StreamWriter};
@@ -23,10 +25,11 @@ export!(Echo);
 
 impl exports::hostel::service::handler::Guest for Echo {
     async fn handle(request: Request) -> Response {
-        let line = format!("{} {}\n", request.method, request.path);
-        if let Some(target) = request.path.strip_prefix("/call/") {
+        let (method, path) = head::request_line(&request.head);
+        let line = format!("{method} {path}\n");
+        if let Some(target) = path.strip_prefix("/call/") {
             forward(target).await
-        } else if request.path.starts_with("/stream") {
+        } else if path.starts_with("/stream") {
             streamed(line.into_bytes(), request.body)
         } else {
             whole(line.into_bytes(), request.body).await
@@ -62,7 +65,8 @@ async fn whole(mut answer: Vec<u8>, body: Body) -> Response {
             }
         }
     };
-    Response { status: 200, headers: content_type("application/octet-stream"), body: Body::Bytes(answer), trailers }
+    let head = head::response(200, &content_type("application/octet-stream"), &trailers);
+    Response { head, body: Body::Bytes(answer) }
 }
 
 /// Answers at once with the reading ends of a stream and a future, and fills them from a task of its own: nobody
@@ -72,12 +76,8 @@ fn streamed(line: Vec<u8>, body: Body) -> Response {
     // The default is what the reader gets if this guest ends without a word.
     let (end, end_reader) = wit_future::new(|| Err(BodyError::Failed("the guest stopped".to_owned())));
     wit_bindgen::spawn_local(copy(line, body, bytes, end));
-    Response {
-        status: 200,
-        headers: content_type("application/octet-stream"),
-        body: Body::Streaming((bytes_reader, end_reader)),
-        trailers: Vec::new(),
-    }
+    let head = head::response(200, &content_type("application/octet-stream"), &[]);
+    Response { head, body: Body::Streaming((bytes_reader, end_reader)) }
 }
 
 async fn copy(line: Vec<u8>, body: Body, mut to: StreamWriter<u8>, end: FutureWriter<Result<Fields, BodyError>>) {
@@ -123,14 +123,8 @@ async fn pump(mut from: StreamReader<u8>, to: &mut StreamWriter<u8>) -> Result<(
 /// Calls another service and hands its answer on. A streaming body is passed through without being touched.
 async fn forward(target: &str) -> Response {
     let (service, rest) = target.split_once('/').unwrap_or((target, ""));
-    let request = Request {
-        method: "GET".to_owned(),
-        scheme: "http".to_owned(),
-        authority: format!("{service}.internal"),
-        path: format!("/{rest}"),
-        headers: Vec::new(),
-        body: Body::None,
-    };
+    let head = head::request("GET", &format!("/{rest}"), &head::fields::<&str, &str>(&[]));
+    let request = Request { head, body: Body::None };
     match client::call(service.to_owned(), request).await {
         Ok(response) => response,
         Err(CallError { kind, message, retryable }) => {
@@ -150,9 +144,9 @@ fn status_of(kind: ErrorKind) -> u16 {
 }
 
 fn text(status: u16, body: String) -> Response {
-    Response { status, headers: content_type("text/plain"), body: Body::Bytes(body.into_bytes()), trailers: Vec::new() }
+    Response { head: head::response(status, &content_type("text/plain"), &[]), body: Body::Bytes(body.into_bytes()) }
 }
 
 fn content_type(value: &str) -> Fields {
-    [("content-type".to_owned(), value.as_bytes().to_vec())].into()
+    head::fields(&[("content-type", value)])
 }

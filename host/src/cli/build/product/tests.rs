@@ -3,7 +3,7 @@ use wasm_encoder::{Component, ComponentExportKind, ComponentExportSection, Compo
 use super::*;
 use crate::modules::inspect::{Door, MANIFEST_SECTION};
 
-const LEAN: &str = "hostel:service/handler@0.1.0";
+const LEAN: &str = "hostel:service/handler@0.2.0";
 
 fn component(export: &str, manifest: &str) -> Vec<u8> {
     let mut bytes = Component::new().finish();
