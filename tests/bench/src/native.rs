@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
+use tokio::time::sleep as pause;
 use tonic::transport::{Channel, Endpoint, Server, server::TcpIncoming};
 
 #[path = "../../guests/bench-greeter/src/greeter.rs"]

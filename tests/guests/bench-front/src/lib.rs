@@ -4,6 +4,9 @@
 
 mod routes;
 
+use axum::{http::StatusCode, routing::get};
+use hostel_sdk::{config, sleep as pause};
+
 #[allow(clippy::all, reason = "generated")]
 mod pb {
     tonic::include_proto!("hostel.bench.v1");
@@ -13,7 +16,15 @@ mod pb {
 type Transport = hostel_sdk::Channel;
 
 fn app() -> axum::Router {
-    routes::app(routes::Greeter::new(hostel_sdk::channel("bench-greeter")))
+    routes::app(routes::Greeter::new(hostel_sdk::channel("bench-greeter"))).route("/release", get(release))
+}
+
+/// The value `release` of the manifest, by which the copies of this module that replace each other are told apart.
+async fn release() -> Result<String, StatusCode> {
+    match config::get("release") {
+        Ok(release) => Ok(release.unwrap_or_default()),
+        Err(_) => Err(StatusCode::INTERNAL_SERVER_ERROR),
+    }
 }
 
 hostel_sdk::serve!(app);

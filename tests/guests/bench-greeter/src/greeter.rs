@@ -1,11 +1,20 @@
 //! The gRPC service that the front calls. The module and the benchmark's native server are made from this one file.
 
+use std::pin::Pin;
+
+use tonic::codegen::{
+    Bytes,
+    tokio_stream::{self, Stream},
+};
 use tonic::{Request, Response, Status};
 
 use super::pb::{
-    HelloReply, HelloRequest,
+    Chunk, HelloReply, HelloRequest, StreamRequest,
     greeter_server::{Greeter, GreeterServer},
 };
+
+/// One message of a stream.
+static CHUNK: [u8; 64 * 1024] = [b'.'; 64 * 1024];
 
 pub(crate) fn service() -> GreeterServer<impl Greeter> {
     GreeterServer::new(Hello)
@@ -18,5 +27,12 @@ impl Greeter for Hello {
     async fn hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
         let message = format!("hello {}", request.into_inner().name);
         Ok(Response::new(HelloReply { message }))
+    }
+
+    type StreamStream = Pin<Box<dyn Stream<Item = Result<Chunk, Status>> + Send>>;
+
+    async fn stream(&self, request: Request<StreamRequest>) -> Result<Response<Self::StreamStream>, Status> {
+        let chunks = (0..request.into_inner().chunks).map(|_| Ok(Chunk { data: Bytes::from_static(&CHUNK) }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
     }
 }
