@@ -14,6 +14,8 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 pub(crate) struct Cores {
     pub(crate) server: Vec<usize>,
     pub(crate) client: Vec<usize>,
+    #[serde(skip)]
+    all: Vec<usize>,
 }
 
 impl Cores {
@@ -28,13 +30,14 @@ impl Cores {
         if cores.len() < 2 {
             return Ok(Self::shared());
         }
+        let all = cores.clone();
         let client = cores.split_off(cores.len() / 2);
-        Ok(Self { server: cores, client })
+        Ok(Self { server: cores, client, all })
     }
 
     /// Everybody may run everywhere.
     pub(crate) fn shared() -> Self {
-        Self { server: Vec::new(), client: Vec::new() }
+        Self { server: Vec::new(), client: Vec::new(), all: Vec::new() }
     }
 
     /// How many cores the servers have.
@@ -49,7 +52,7 @@ impl Cores {
 
     /// For the reader of the figures.
     pub(crate) fn describe(&self) -> String {
-        if self.server.is_empty() {
+        if !self.are_split() {
             return "client and servers share all cores".to_owned();
         }
         format!("servers on core {:?}, client on core {:?}", self.server, self.client)
@@ -62,6 +65,23 @@ impl Cores {
     /// When the system refuses.
     pub(crate) fn pin_client(&self) -> io::Result<()> {
         pin(&self.client)
+    }
+
+    /// Runs something that may use all cores, and so may the processes it starts.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses.
+    pub(crate) fn unpinned<T>(&self, run: impl FnOnce() -> T) -> io::Result<T> {
+        pin(&self.all)?;
+        let result = run();
+        pin(&self.client)?;
+        Ok(result)
+    }
+
+    /// Whether client and servers have cores of their own.
+    pub(crate) fn are_split(&self) -> bool {
+        !self.server.is_empty()
     }
 
     /// Starts a process that stays on the servers' cores. It learns of them as any process does, so it will have as

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use serde::Serialize;
 
-use crate::prepare::root;
+use crate::prepare::{Files, root};
 
 /// Crates whose versions matter to the figures.
 const CRATES: [&str; 5] = ["axum", "hyper", "tokio", "tonic", "wasmtime"];
@@ -21,14 +21,20 @@ pub(crate) struct Machine {
     pub(crate) kernel: String,
     pub(crate) rustc: String,
     pub(crate) hostel: String,
+    /// The one whose `serve` is compared.
+    pub(crate) wasmtime: Option<String>,
     pub(crate) revision: String,
     pub(crate) crates: Vec<String>,
-    /// Sizes of the components, in bytes.
-    pub(crate) components: Vec<(String, u64)>,
+    /// Sizes of the components with either door, in bytes.
+    pub(crate) lean: Vec<(String, u64)>,
+    pub(crate) standard: Vec<(String, u64)>,
 }
 
 impl Machine {
-    pub(crate) fn describe(hostel: &Path, components: &[&Path]) -> Self {
+    pub(crate) fn describe(files: &Files) -> Self {
+        let version = |program: &Path| output(&program.display().to_string(), &["--version"], &root());
+        let lean = ["bench-front.wasm", "bench-greeter.wasm"].map(|name| files.lean.join(name));
+        let standard = ["bench-front.wasm", "bench-greeter.wasm", "wstd-hello.wasm"].map(|n| files.standard.join(n));
         let root = root();
         let dirty = output("git", &["status", "--porcelain"], &root).is_some_and(|changes| !changes.is_empty());
         let revision = output("git", &["rev-parse", "--short", "HEAD"], &root)
@@ -44,10 +50,12 @@ impl Machine {
                 .map_or(0, |kib| kib.div_ceil(1 << 20)),
             kernel: kernel.unwrap_or_else(unknown),
             rustc: output("rustc", &["--version"], &root).unwrap_or_else(unknown),
-            hostel: output(&hostel.display().to_string(), &["--version"], &root).unwrap_or_else(unknown),
+            hostel: version(&files.hostel).unwrap_or_else(unknown),
+            wasmtime: files.wasmtime.as_deref().map(|wasmtime| version(wasmtime).unwrap_or_else(unknown)),
             revision: revision.unwrap_or_else(unknown),
             crates: versions(&root),
-            components: components.iter().map(|path| size(path)).collect(),
+            lean: lean.iter().map(|path| size(path)).collect(),
+            standard: standard.iter().map(|path| size(path)).collect(),
         }
     }
 }

@@ -5,8 +5,11 @@
 use serde::Serialize;
 
 use crate::cores::Cores;
-use crate::run::{Sample, Samples};
+use crate::record::{Record, Table, plain};
+use crate::requests::Sample;
+use crate::run::Samples;
 use crate::stats::Spread;
+use crate::table;
 use crate::work::{Side, Start, Work};
 
 /// The table.
@@ -14,9 +17,33 @@ use crate::work::{Side, Start, Work};
 pub(crate) struct Report {
     pub(crate) loads: Vec<LoadRow>,
     pub(crate) figures: Vec<Figure>,
+    pub(crate) groups: Vec<Group>,
     /// The largest part of the machine's CPU time that others used during a measurement, or that was stolen from the
     /// machine; more than a few hundredths and the figures are worth little.
     pub(crate) disturbance_max: f64,
+}
+
+/// A table of its own.
+#[derive(Debug, Serialize)]
+pub(crate) struct Group {
+    pub(crate) table: &'static Table,
+    pub(crate) rows: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    /// The row that this one is compared with, perhaps itself.
+    pub(crate) base: String,
+    /// One for each column.
+    pub(crate) cells: Vec<Cell>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Cell {
+    pub(crate) value: Spread,
+    /// To the row that this one is compared with.
+    pub(crate) ratio: Option<Spread>,
 }
 
 /// One side under one load.
@@ -51,7 +78,7 @@ pub(crate) struct Figure {
     pub(crate) ratio: Option<Spread>,
 }
 
-pub(crate) fn report(samples: &Samples, connections: &[usize], cores: &Cores) -> Report {
+pub(crate) fn report(samples: &Samples, connections: &[usize], cores: &Cores, disturbance_max: f64) -> Report {
     let view = View { samples, cores };
     let mut loads = Vec::new();
     for &connections in connections {
@@ -72,12 +99,66 @@ pub(crate) fn report(samples: &Samples, connections: &[usize], cores: &Cores) ->
         figures.extend(view.instance_start(connections));
     }
     figures.extend(view.starts());
-    Report {
-        loads,
-        figures,
-        disturbance_max: samples.loads.iter().map(|sample| sample.disturbance).fold(0.0, f64::max),
+    let mut records = Vec::new();
+    for &connections in connections {
+        records.extend(view.against_wasmtime(connections));
     }
+    records.extend(samples.records.iter().cloned());
+    Report { loads, figures, groups: groups(&records), disturbance_max }
 }
+
+/// Tables and their rows in the order in which they were measured first; those that are compared with each other stand
+/// together.
+fn groups(records: &[Record]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for record in records {
+        let group = match groups.iter().position(|group| group.table == record.table) {
+            Some(position) => groups.get_mut(position),
+            None => {
+                groups.push(Group { table: record.table, rows: Vec::new() });
+                groups.last_mut()
+            }
+        };
+        if let Some(group) = group
+            && !group.rows.iter().any(|row| row.name == record.row)
+        {
+            let base = record.base.clone().unwrap_or_else(|| record.row.clone());
+            let row = Row { name: record.row.clone(), cells: cells(records, record), base };
+            let together = group.rows.iter().rposition(|other| other.base == row.base);
+            group.rows.insert(together.map_or(group.rows.len(), |position| position + 1), row);
+        }
+    }
+    groups
+}
+
+/// What all rounds say of the row of this record.
+fn cells(records: &[Record], record: &Record) -> Vec<Cell> {
+    let of = |name: &str| {
+        let of_table = records.iter().filter(|other| other.table == record.table);
+        of_table.filter(|other| other.row == name).collect::<Vec<_>>()
+    };
+    let rows = of(&record.row);
+    let bases = record.base.as_deref().map(of).unwrap_or_default();
+    let cell = |column: usize| {
+        let value = |record: &Record| record.values.get(column).copied();
+        let ratios = rows.iter().filter_map(|row| {
+            let base = bases.iter().find(|base| base.round == row.round)?;
+            Some(value(row)? / value(base)?)
+        });
+        let compared = record.table.columns.get(column).is_some_and(|column| column.compared);
+        Some(Cell {
+            value: Spread::of(rows.iter().filter_map(|row| value(row)))?,
+            ratio: if compared { Spread::of(ratios) } else { None },
+        })
+    };
+    (0..record.values.len()).filter_map(cell).collect()
+}
+
+static WASMTIME: Table = Table {
+    title: "GET to one service, as a part of what `wasmtime serve` does (with warm or fresh instances alike)",
+    of: "",
+    columns: &[plain("requests/s"), plain("CPU time"), plain("p50")],
+};
 
 struct View<'a> {
     samples: &'a Samples,
@@ -112,15 +193,9 @@ impl View<'_> {
     fn load_row(&self, work: Work, side: Side, connections: usize) -> Option<LoadRow> {
         let spread = |figure: fn(&Sample) -> f64| Spread::of(self.loads(work, side, connections).map(figure));
         // Native servers have no instances: a fresh one is compared with what does the same without.
-        let native = match work {
-            Work::Hello | Work::Fresh => Work::Hello,
-            Work::Via => Work::Via,
-        };
         let ratio = |figure: fn(&Sample) -> f64| {
-            let ratios = self.pairs((work, side), (native, Side::Native), connections, |sample, native| {
-                figure(sample) / figure(native)
-            });
-            Spread::of(ratios)
+            let native = (work.native(), Side::Native);
+            Spread::of(self.pairs((work, side), native, connections, |sample, native| figure(sample) / figure(native)))
         };
         let busy = |figure: fn(&Sample) -> f64, cores: usize| {
             let busy = self.loads(work, side, connections).map(|sample| figure(sample) / sample.seconds / cores as f64);
@@ -139,8 +214,32 @@ impl View<'_> {
             cpu_ratio: ratio(Sample::cpu_us),
             p50_ratio: ratio(|sample| sample.latency_us.p50),
             server_busy: busy(|sample| sample.cpu_s.server, self.cores.server_count())?,
-            client_busy: busy(|sample| sample.cpu_s.client, self.cores.client_count())?,
+            client_busy: busy(|sample| sample.client_busy_s, self.cores.client_count())?,
         })
+    }
+
+    /// Our doors, and a component of WASI 0.2 in our host, as parts of what `wasmtime serve` does in the same round.
+    fn against_wasmtime(&self, connections: usize) -> Vec<Record> {
+        let pairs = [
+            (Work::Hello, Side::Lean, Work::Hello),
+            (Work::Hello, Side::Standard, Work::Hello),
+            (Work::FreshP2, Side::Standard, Work::FreshP2),
+            (Work::Fresh, Side::Lean, Work::FreshP2),
+        ];
+        let mut records = Vec::new();
+        for (work, side, theirs) in pairs {
+            let row = format!("{}, {}", table::name(side, work), table::plural(connections));
+            let of = |figure: fn(&Sample) -> f64| {
+                self.pairs((work, side), (theirs, Side::Wasmtime), connections, |our, their| {
+                    figure(our) / figure(their)
+                })
+            };
+            let ratios = of(Sample::rate).into_iter().zip(of(Sample::cpu_us)).zip(of(|sample| sample.latency_us.p50));
+            for (round, ((rate, cpu), p50)) in ratios.enumerate() {
+                records.push(Record::new(round, &WASMTIME, row.as_str(), &[rate, cpu, p50]));
+            }
+        }
+        records
     }
 
     fn sequence(&self, side: Side) -> Option<Figure> {

@@ -2,32 +2,38 @@
 
 use std::fmt::Write as _;
 
+use crate::bench::DISTURBANCE_MAX;
 use crate::machine::Machine;
-use crate::report::{Figure, LoadRow, Report};
-use crate::run::DISTURBANCE_MAX;
+use crate::report::{Figure, Group, LoadRow, Report};
 use crate::stats::Spread;
 use crate::work::{Side, Work};
 
-/// The whole report. `how` says what was run.
-pub(crate) fn text(machine: &Machine, how: &str, report: &Report) -> String {
+/// The whole report. `how` says what was run, `left_out` what was not.
+pub(crate) fn text(machine: &Machine, how: &str, left_out: &[String], report: &Report) -> String {
     let mut text = String::new();
-    let components = machine.components.iter();
-    let components: Vec<String> =
-        components.map(|(name, bytes)| format!("{name} {:.2} MB", *bytes as f64 / 1e6)).collect();
-    let head = [
+    let components = |components: &[(String, u64)]| {
+        let sizes = components.iter().map(|(name, bytes)| format!("{name} {:.2} MB", *bytes as f64 / 1e6));
+        sizes.collect::<Vec<_>>().join(", ")
+    };
+    let mut head = vec![
         (
             "machine",
             format!("{}, {} cores, {} GiB, {}", machine.cpu, machine.cores, machine.memory_gib, machine.kernel),
         ),
-        ("host", format!("{}; source at {}", machine.hostel, machine.revision)),
+        ("host", format!("{}; benchmark and guests at {}", machine.hostel, machine.revision)),
+    ];
+    head.extend(machine.wasmtime.clone().map(|wasmtime| ("compared", format!("{wasmtime}, its `serve`"))));
+    head.extend([
         ("made with", format!("{}; {}", machine.rustc, machine.crates.join(", "))),
-        ("modules", components.join(", ")),
+        ("lean", components(&machine.lean)),
+        ("standard", components(&machine.standard)),
         ("run", how.to_owned()),
         (
             "quiet",
             format!("others used at most {:.1} % of the machine during a measurement", report.disturbance_max * 100.0),
         ),
-    ];
+    ]);
+    head.extend(left_out.iter().map(|what| ("left out", what.clone())));
     for (key, value) in head {
         let _ = writeln!(text, "{key:<11}{value}");
     }
@@ -49,10 +55,13 @@ pub(crate) fn text(machine: &Machine, how: &str, report: &Report) -> String {
         let _ = write!(text, "\n{}\n{}", first.group, figure_table(group));
         figures = rest;
     }
+    for group in &report.groups {
+        let _ = write!(text, "\n{}\n{}", group.table.title, group_table(group));
+    }
     text
 }
 
-fn plural(connections: usize) -> String {
+pub(crate) fn plural(connections: usize) -> String {
     match connections {
         1 => "1 connection".to_owned(),
         connections => format!("{connections} connections"),
@@ -61,20 +70,24 @@ fn plural(connections: usize) -> String {
 
 fn title(row: &LoadRow) -> &'static str {
     match row.work {
-        Work::Hello | Work::Fresh => "GET to one service",
+        Work::Hello | Work::Fresh | Work::FreshP2 => "GET to one service",
         Work::Via => "GET to A, which makes a unary gRPC call to B",
     }
 }
 
-fn name(row: &LoadRow) -> &'static str {
-    match (row.side, row.work) {
-        (Side::Native, Work::Hello | Work::Fresh) => "native axum",
+/// What serves in this row.
+pub(crate) fn name(side: Side, work: Work) -> &'static str {
+    match (side, work) {
+        (Side::Native, Work::Hello | Work::Fresh | Work::FreshP2) => "native axum",
         (Side::Native, Work::Via) => "native axum and tonic, two processes",
         (Side::Lean, Work::Hello) => "module, lean door",
         (Side::Lean, Work::Via) => "two modules, lean door",
         (Side::Lean | Side::Standard, Work::Fresh) => "module, lean door, fresh instance each",
         (Side::Standard, Work::Hello) => "module, standard door",
         (Side::Standard, Work::Via) => "two modules, standard door",
+        (Side::Lean | Side::Standard, Work::FreshP2) => "WASI 0.2 module, fresh instance each",
+        (Side::Wasmtime, Work::FreshP2 | Work::Fresh) => "WASI 0.2 in wasmtime serve, fresh instance each",
+        (Side::Wasmtime, Work::Hello | Work::Via) => "standard door in wasmtime serve",
     }
 }
 
@@ -97,7 +110,7 @@ fn loads(rows: &[LoadRow]) -> String {
     let mut lines = vec![head.map(str::to_owned).to_vec()];
     for row in rows {
         lines.push(vec![
-            name(row).to_owned(),
+            name(row.side, row.work).to_owned(),
             thousands(row.requests_per_s.median),
             deviation(&row.requests_per_s),
             ratio(row.requests_ratio.as_ref()),
@@ -129,6 +142,33 @@ fn figure_table(figures: &[Figure]) -> String {
             figure.ratio.as_ref().map_or_else(String::new, |spread| ratio(Some(spread))),
             figure.ratio.as_ref().map_or_else(String::new, |spread| range(Some(spread))),
         ]);
+    }
+    table(&lines)
+}
+
+fn group_table(group: &Group) -> String {
+    let mut head = vec![String::new()];
+    // Where nothing can be compared, as without the native side, there is no column for it.
+    let columns: Vec<bool> = (0..group.table.columns.len())
+        .map(|column| group.rows.iter().any(|row| row.cells.get(column).is_some_and(|cell| cell.ratio.is_some())))
+        .collect();
+    for (column, compared) in group.table.columns.iter().zip(&columns) {
+        head.extend([column.name.to_owned(), String::new()]);
+        if *compared {
+            head.extend([format!("of {}", group.table.of), String::new()]);
+        }
+    }
+    let mut lines = vec![head];
+    for row in &group.rows {
+        let mut line = vec![row.name.clone()];
+        for (cell, compared) in row.cells.iter().zip(&columns) {
+            line.extend([number(cell.value.median), deviation(&cell.value)]);
+            if *compared {
+                let spread = cell.ratio.as_ref();
+                line.extend([spread.map_or_else(String::new, |spread| ratio(Some(spread))), range(spread)]);
+            }
+        }
+        lines.push(line);
     }
     table(&lines)
 }

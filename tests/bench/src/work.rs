@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::rows::Rows;
+
 /// Who serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -12,17 +14,25 @@ pub(crate) enum Side {
     Lean,
     /// The same as modules with the standard door, in one host.
     Standard,
+    /// The front with the standard door, in `wasmtime serve`.
+    Wasmtime,
 }
 
 impl Side {
-    pub(crate) const ALL: [Self; 3] = [Self::Native, Self::Lean, Self::Standard];
+    pub(crate) const ALL: [Self; 4] = [Self::Native, Self::Lean, Self::Standard, Self::Wasmtime];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Native => "native",
             Self::Lean => "lean door",
             Self::Standard => "standard door",
+            Self::Wasmtime => "wasmtime serve",
         }
+    }
+
+    /// Whether the front can reach the greeter, and everything else that takes more than one component.
+    pub(crate) fn is_whole(self) -> bool {
+        self != Self::Wasmtime
     }
 }
 
@@ -36,10 +46,12 @@ pub(crate) enum Work {
     Via,
     /// As `Hello`, on an instance made for the request.
     Fresh,
+    /// The same of a component for WASI 0.2 that knows of neither host, on an instance made for the request.
+    FreshP2,
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 3] = [Self::Hello, Self::Fresh, Self::Via];
+    pub(crate) const ALL: [Self; 4] = [Self::Hello, Self::Fresh, Self::FreshP2, Self::Via];
 
     pub(crate) const EXPECT: &str = "hello world";
 
@@ -48,21 +60,41 @@ impl Work {
         match self {
             Self::Hello | Self::Via => FRONT_HOST,
             Self::Fresh => "fresh-front.localhost",
+            Self::FreshP2 => "wstd-hello.localhost",
         }
     }
 
     pub(crate) fn path(self) -> &'static str {
         match self {
-            Self::Hello | Self::Fresh => "/hello/world",
+            Self::Hello | Self::Fresh | Self::FreshP2 => "/hello/world",
             Self::Via => "/via/world",
         }
     }
 
-    /// Instances are a matter of hosts, and starting one costs the same behind both doors.
+    /// Native servers have no instances, starting one costs the same behind both doors of ours, and of
+    /// `wasmtime serve` each process has one component.
     pub(crate) fn is_for(self, side: Side) -> bool {
         match self {
-            Self::Hello | Self::Via => true,
+            Self::Hello => true,
+            Self::Via => side.is_whole(),
             Self::Fresh => side == Side::Lean,
+            Self::FreshP2 => matches!(side, Side::Standard | Side::Wasmtime),
+        }
+    }
+
+    /// The rows it belongs to.
+    pub(crate) fn rows(self) -> Rows {
+        match self {
+            Self::Hello | Self::Fresh | Self::FreshP2 => Rows::Get,
+            Self::Via => Rows::Via,
+        }
+    }
+
+    /// What a native server does in its place.
+    pub(crate) fn native(self) -> Self {
+        match self {
+            Self::Hello | Self::Fresh | Self::FreshP2 => Self::Hello,
+            Self::Via => Self::Via,
         }
     }
 }
