@@ -21,7 +21,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3, value_parser = positive())]
     pub(crate) rounds: usize,
     /// How long each measurement under load takes
-    #[arg(long, default_value_t = 2.5, value_parser = seconds)]
+    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
     pub(crate) seconds: f64,
     /// One round of half a second each, disturbed or not, to see whether everything works
     #[arg(long, conflicts_with_all = ["rounds", "seconds", "retries"])]
