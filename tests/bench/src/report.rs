@@ -155,7 +155,7 @@ fn cells(records: &[Record], record: &Record) -> Vec<Cell> {
 }
 
 static WASMTIME: Table = Table {
-    title: "GET to one service, as a part of what `wasmtime serve` does (with warm or fresh instances alike)",
+    title: "GET to one service, as a part of what `wasmtime serve` does with the same source",
     of: "",
     columns: &[plain("requests/s"), plain("CPU time"), plain("p50")],
 };
@@ -224,7 +224,6 @@ impl View<'_> {
             (Work::Hello, Side::Lean, Work::Hello),
             (Work::Hello, Side::Standard, Work::Hello),
             (Work::FreshP2, Side::Standard, Work::FreshP2),
-            (Work::Fresh, Side::Lean, Work::FreshP2),
         ];
         let mut records = Vec::new();
         for (work, side, theirs) in pairs {
