@@ -29,14 +29,21 @@ impl Router {
     /// # Errors
     ///
     /// As [`Call::call`].
-    pub async fn call_entered(
+    pub fn call_entered(
         &self,
         entered: Entered,
         request: Request,
         context: CallContext,
-    ) -> Result<Response, CallError> {
+    ) -> impl Future<Output = Result<Response, CallError>> + Send + use<> {
         let counted = Counted::begin(entered.deployed(), &request, &context);
-        counted.end(dispatch(entered, request, context).await)
+        let dispatched = dispatch(entered, request, context);
+        async move {
+            let answer = match dispatched {
+                Ok(calling) => calling.await,
+                Err(error) => Err(error),
+            };
+            counted.end(answer)
+        }
     }
 }
 
@@ -47,21 +54,19 @@ impl Call for Router {
         request: Request,
         context: CallContext,
     ) -> BoxFuture<'static, Result<Response, CallError>> {
-        let found = self.deployments.enter(target);
-        let router = self.clone();
-        let target = target.clone();
-        async move {
-            let Some(entered) = found else {
-                let message = format!("there is no service `{target}`");
-                return Err(CallError::new(ErrorKind::NotFound, Side::Caller, message));
-            };
-            router.call_entered(entered, request, context).await
-        }
-        .boxed()
+        let Some(entered) = self.deployments.enter(target) else {
+            let message = format!("there is no service `{target}`");
+            return std::future::ready(Err(CallError::new(ErrorKind::NotFound, Side::Caller, message))).boxed();
+        };
+        self.call_entered(entered, request, context).boxed()
     }
 }
 
-async fn dispatch(entered: Entered, request: Request, context: CallContext) -> Result<Response, CallError> {
+fn dispatch(
+    entered: Entered,
+    request: Request,
+    context: CallContext,
+) -> Result<impl Future<Output = Result<Response, CallError>> + Send + use<>, CallError> {
     let deployed = entered.deployed();
     let limits = &deployed.manifest().limits;
     if context.depth >= limits.depth_max {
@@ -79,5 +84,5 @@ async fn dispatch(entered: Entered, request: Request, context: CallContext) -> R
         return Err(CallError::new(ErrorKind::HeadersTooLarge, Side::Caller, message));
     }
     let context = CallContext { deadline: deadline::capped(context.deadline, limits.wall), ..context };
-    deadline::within(context.deadline, entered.into_lease().call(request, context)).await
+    Ok(deadline::within(context.deadline, move || entered.into_lease().call(request, context)))
 }

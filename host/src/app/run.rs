@@ -65,8 +65,11 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> Error {
 pub fn run(config: Config, metrics: Metrics, on_ready: impl FnOnce(Announcement, &Deployments)) -> Result<(), Error> {
     // Guests must not be able to keep timers, health and shutdown from running: these have threads of their own.
     let threads = config.engine.threads();
-    let serving = runtime("hostel-serve", threads).map_err(system("cannot start the serving threads"))?;
-    let control = runtime("hostel-control", 1).map_err(system("cannot start the control thread"))?;
+    let serving = runtime("hostel-serve", threads)
+        .on_thread_start(engine::serve_on_this_thread)
+        .build()
+        .map_err(system("cannot start the serving threads"))?;
+    let control = runtime("hostel-control", 1).build().map_err(system("cannot start the control thread"))?;
     let outcome = control.block_on(start(config, metrics, &serving, threads, on_ready));
     // What is still running there was given its time.
     serving.shutdown_background();
@@ -74,16 +77,17 @@ pub fn run(config: Config, metrics: Metrics, on_ready: impl FnOnce(Announcement,
     outcome
 }
 
-fn runtime(name: &str, threads: usize) -> io::Result<Runtime> {
-    Builder::new_multi_thread()
+fn runtime(name: &str, threads: usize) -> Builder {
+    let mut builder = Builder::new_multi_thread();
+    builder
         .worker_threads(threads)
         .thread_name(name)
         .enable_all()
         // Guests run for up to a millisecond at a time. At tokio's default of 61 tasks between two looks at the sockets,
         // a busy host would not see a new request for tens of milliseconds.
         .event_interval(EVENT_INTERVAL)
-        .global_queue_interval(EVENT_INTERVAL)
-        .build()
+        .global_queue_interval(EVENT_INTERVAL);
+    builder
 }
 
 /// The build information in metrics.

@@ -155,30 +155,51 @@ impl Outgoing for Sender {
         request: Request,
     ) -> BoxFuture<'static, Result<Response, CallError>> {
         let request = request.map(|body| body.map_stream(|body| Drained::new(body, UNREAD_BYTES_MAX, UNREAD_TIME_MAX)));
-        let prepared = prepare(&guest, call.as_deref(), request);
-        let (services, egress) = (self.services.clone(), self.egress.clone());
-        async move {
-            let (target, request, context) = prepared?;
-            let answer = async {
-                let place = tokio::time::timeout_at(context.deadline.instant(), places.acquire());
+        let (target, request, context) = match prepare(&guest, call.as_deref(), request) {
+            Ok(prepared) => prepared,
+            Err(error) => return std::future::ready(Err(error)).boxed(),
+        };
+        let Ok(place) = places.clone().try_acquire_owned() else {
+            let (services, egress) = (self.services.clone(), self.egress.clone());
+            let waiting = async move {
+                let place = tokio::time::timeout_at(context.deadline.instant(), places.acquire_owned());
                 let _place = place.await.map_err(|_| CallError::timeout("the guest has too many calls in progress"))?;
-                match target {
-                    Target::Service(service) => services.call(&service, request, context).await,
-                    Target::Outside => egress.send(request, context).await,
-                }
+                start(&services, &egress, target, request, context).await
             };
-            match call {
-                None => answer.await,
-                // A guest cannot be made to stop one call, but what the call caused can.
-                Some(call) => tokio::select! {
-                    biased;
-                    () = call.over() => Err(CallError::cancelled()),
-                    answer = answer => answer,
-                },
-            }
-        }
-        .boxed()
+            return unless_over(call, waiting.boxed());
+        };
+        // Started at once where there is room, so that no future has to carry the request.
+        let answer = start(&self.services, &self.egress, target, request, context);
+        unless_over(call, answer.inspect(move |_| drop(place)).boxed())
     }
+}
+
+type Answer = BoxFuture<'static, Result<Response, CallError>>;
+
+fn start(
+    services: &Arc<dyn Call>,
+    egress: &Egress,
+    target: Target,
+    request: Request,
+    context: CallContext,
+) -> Answer {
+    match target {
+        Target::Service(service) => services.call(&service, request, context),
+        Target::Outside => egress.send(request, context),
+    }
+}
+
+/// A guest cannot be made to stop one call, but what the call caused can.
+fn unless_over(call: Option<Arc<Inflight>>, answer: Answer) -> Answer {
+    let Some(call) = call else { return answer };
+    async move {
+        tokio::select! {
+            biased;
+            () = call.over() => Err(CallError::cancelled()),
+            answer = answer => answer,
+        }
+    }
+    .boxed()
 }
 
 /// Decides where a request goes, whether the guest may send it there, and with what context.

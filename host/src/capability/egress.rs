@@ -83,7 +83,7 @@ impl Egress {
             header::sanitize(response.headers_mut());
             Ok(response)
         };
-        deadline::within(context.deadline, answer).boxed()
+        deadline::within(context.deadline, || answer).boxed()
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::activity::InFlight;
@@ -16,7 +17,7 @@ use super::body::{Outgoing, Unread, incoming, unread};
 use super::respond::{error_response, finish_headers};
 use super::{Edge, Shared};
 use crate::call::{
-    CallContext, CallError, Caller, Deadline, ErrorKind, Request, Response, Side, TraceContext, grpc, header,
+    Body, CallContext, CallError, Caller, Deadline, ErrorKind, Request, Response, Side, TraceContext, grpc, header,
 };
 use crate::modules::Routed;
 use crate::observe::access::Access;
@@ -179,7 +180,8 @@ async fn to_call(
     };
     header::sanitize(&mut parts.headers);
     parts.uri = target_uri(std::mem::take(&mut parts.uri), strip)?;
-    let body = incoming(body, &parts.headers).await?;
+    // Boxed, because it is large, and most requests have no body.
+    let body = if body.is_end_stream() { Body::empty() } else { Box::pin(incoming(body, &parts.headers)).await? };
     let mut request = Request::from_parts(parts, body);
     request.extensions_mut().clear();
     Ok((request, context))

@@ -1,12 +1,13 @@
 //! Compiled modules on disk, so that a restart does not compile again.
 //!
 //! An entry is named by the digest of the component and by everything about the engine that matters to compiled code.
-//! It carries a checksum of its own, because what is in it will be executed: an entry that is torn, stale or foreign
-//! is compiled anew, never trusted.
+//! A checksum lies beside it, because what is in it will be executed: an entry that is torn, stale or foreign is compiled
+//! anew, never trusted. The entry itself is mapped and not read, so that of a module's code only what runs takes memory;
+//! entries are replaced and removed, never changed.
 
 use std::fs;
 use std::hash::{Hash, Hasher};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -15,7 +16,10 @@ use sha2::{Digest, Sha256};
 
 /// Entries kept; the oldest go first. A module of 0.5 MB compiles to some 2 MB.
 const ENTRIES_MAX: usize = 1024;
-const CHECKSUM_BYTES: usize = 32;
+/// The extension of the file with an entry's checksum.
+const CHECKSUM: &str = "sha256";
+/// Read at once to check an entry.
+const CHUNK_BYTES: usize = 256 * 1024;
 
 /// The directory of compiled modules.
 pub(super) struct Cache {
@@ -39,54 +43,39 @@ impl Cache {
         self.dir.join(format!("{}-{}.cwasm", digest.replace(':', "-"), self.engine))
     }
 
-    /// The compiled bytes of the component with this digest, when they are there and whole.
-    pub(super) fn load(&self, digest: &str) -> Option<Vec<u8>> {
+    /// Where the compiled component with this digest is, when it is there and whole.
+    pub(super) fn find(&self, digest: &str) -> Option<PathBuf> {
         let path = self.path(digest);
-        let mut entry = fs::read(&path).ok()?;
-        let whole = entry.len() > CHECKSUM_BYTES && {
-            let compiled = entry.split_off(CHECKSUM_BYTES);
-            let sound = Sha256::digest(&compiled).as_slice() == entry.as_slice();
-            entry = compiled;
-            sound
-        };
-        if !whole {
+        let mut file = fs::File::open(&path).ok()?;
+        if fs::read(path.with_extension(CHECKSUM)).ok() != checksum(&mut file).ok().map(|sum| sum.to_vec()) {
             tracing::warn!(path = %path.display(), "a compiled module is damaged; compiling it again");
             return None;
         }
         // The time of last use decides what is removed first. Failing to note it costs only that.
-        let _ = fs::File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
-        Some(entry)
+        let _ = file.set_modified(SystemTime::now());
+        Some(path)
     }
 
-    /// Keeps compiled bytes. A cache that cannot be written is a slow start, not a failure.
-    pub(super) fn store(&self, digest: &str, compiled: &[u8]) {
-        if let Err(error) = self.try_store(digest, compiled) {
+    /// Keeps compiled bytes and says where. A cache that cannot be written is a slow start, not a failure.
+    pub(super) fn store(&self, digest: &str, compiled: &[u8]) -> Option<PathBuf> {
+        let path = self.path(digest);
+        // The checksum last: without it the entry does not count.
+        let sum = Sha256::digest(compiled);
+        let stored = write(&path, compiled).and_then(|()| write(&path.with_extension(CHECKSUM), &sum));
+        if let Err(error) = &stored {
             tracing::warn!(dir = %self.dir.display(), %error, "cannot keep a compiled module; the next start will compile it again");
         }
         self.prune();
-    }
-
-    fn try_store(&self, digest: &str, compiled: &[u8]) -> io::Result<()> {
-        let path = self.path(digest);
-        let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
-        let written = (|| {
-            let mut file =
-                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-            file.write_all(&Sha256::digest(compiled))?;
-            file.write_all(compiled)?;
-            fs::rename(&unfinished, &path)
-        })();
-        if written.is_err() {
-            let _ = fs::remove_file(&unfinished);
-        }
-        written
+        stored.is_ok().then_some(path)
     }
 
     fn prune(&self) {
         let Ok(entries) = fs::read_dir(&self.dir) else { return };
         let mut entries: Vec<_> = entries
             .flatten()
-            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+            .map(|entry| (entry.metadata(), entry.path()))
+            .filter(|(_, path)| path.extension().is_none_or(|extension| extension != CHECKSUM))
+            .filter_map(|(metadata, path)| Some((metadata.ok()?.modified().ok()?, path)))
             .collect();
         if entries.len() <= ENTRIES_MAX {
             return;
@@ -94,8 +83,32 @@ impl Cache {
         entries.sort_unstable();
         for (_, path) in entries.iter().take(entries.len() - ENTRIES_MAX) {
             let _ = fs::remove_file(path);
+            let _ = fs::remove_file(path.with_extension(CHECKSUM));
         }
     }
+}
+
+/// Writes a file that is either there as a whole or not at all.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_added_extension(format!("{}.tmp", std::process::id()));
+    let mut options = fs::OpenOptions::new();
+    let opened = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished);
+    let written = opened.and_then(|mut file| file.write_all(bytes)).and_then(|()| fs::rename(&unfinished, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&unfinished);
+    }
+    written
+}
+
+fn checksum(file: &mut fs::File) -> io::Result<[u8; 32]> {
+    let mut hasher = Sha256::new();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let read = file.read(&mut chunk)?;
+        let Some(bytes) = chunk.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        hasher.update(bytes);
+    }
+    Ok(hasher.finalize().into())
 }
 
 /// SHA-256 behind the hasher interface: the standard library's hashers are not stable across releases.
@@ -126,19 +139,25 @@ mod tests {
     fn a_damaged_entry_is_not_loaded() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::open(dir.path(), &wasmtime::Engine::default()).unwrap();
-        cache.store("sha256:ab", b"compiled");
-        assert_eq!(cache.load("sha256:ab").as_deref(), Some(&b"compiled"[..]));
-        let path = cache.path("sha256:ab");
-        let good = fs::read(&path).unwrap();
-        for cut in 0..good.len() {
-            fs::write(&path, &good[..cut]).unwrap();
-            assert_eq!(cache.load("sha256:ab"), None, "cut at {cut}");
+        let path = cache.store("sha256:ab", b"compiled").unwrap();
+        assert_eq!(cache.find("sha256:ab"), Some(path.clone()));
+        assert_eq!(fs::read(&path).unwrap(), b"compiled");
+        for damaged in [path.clone(), path.with_extension(CHECKSUM)] {
+            let good = fs::read(&damaged).unwrap();
+            for cut in 0..good.len() {
+                fs::write(&damaged, &good[..cut]).unwrap();
+                assert_eq!(cache.find("sha256:ab"), None, "cut at {cut}");
+            }
+            for at in 0..good.len() {
+                let mut bad = good.clone();
+                bad[at] ^= 1;
+                fs::write(&damaged, &bad).unwrap();
+                assert_eq!(cache.find("sha256:ab"), None, "flipped at {at}");
+            }
+            fs::remove_file(&damaged).unwrap();
+            assert_eq!(cache.find("sha256:ab"), None);
+            fs::write(&damaged, &good).unwrap();
         }
-        for at in 0..good.len() {
-            let mut bad = good.clone();
-            bad[at] ^= 1;
-            fs::write(&path, &bad).unwrap();
-            assert_eq!(cache.load("sha256:ab"), None, "flipped at {at}");
-        }
+        assert_eq!(cache.find("sha256:ab"), Some(path));
     }
 }

@@ -1,6 +1,7 @@
 //! Compiling: the engine's settings, and work that must not disturb those who serve.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Once;
 
 use wasmtime::component::Component;
@@ -36,7 +37,9 @@ pub(super) fn config(settings: &Settings) -> Config {
         .max_memories_per_component(16)
         .table_elements(100_000)
         .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT)
-        .table_keep_resident(TABLE_KEEP_RESIDENT);
+        .table_keep_resident(TABLE_KEEP_RESIDENT)
+        // Where the kernel can tell which pages were written, only those are reset.
+        .pagemap_scan(wasmtime::Enabled::Auto);
     let mut config = Config::new();
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
@@ -54,25 +57,33 @@ pub(super) fn compile(
     bytes: &[u8],
     digest: &str,
 ) -> Result<Component, Error> {
-    if let Some(compiled) = cache.and_then(|cache| cache.load(digest)) {
-        // SAFETY: the cache hands out only entries whose checksum is right, from a directory that only this user can
-        // write. They were made by `Component::serialize` below, for this engine's compatibility hash.
-        #[allow(unsafe_code, reason = "loading compiled code is what a cache of compiled code is for")]
-        let loaded = unsafe { Component::deserialize(engine, &compiled) };
-        match loaded {
-            Ok(component) => return Ok(component),
-            Err(error) => tracing::warn!(digest, %error, "a compiled module does not load; compiling it again"),
-        }
+    if let Some(component) = cache.and_then(|cache| cache.find(digest)).and_then(|path| load(engine, &path)) {
+        return Ok(component);
     }
     be_nice();
     let component = Component::from_binary(engine, bytes).map_err(|error| Error::Compile(format!("{error:#}")))?;
-    if let Some(cache) = cache {
-        match component.serialize() {
-            Ok(compiled) => cache.store(digest, &compiled),
-            Err(error) => tracing::warn!(digest, %error, "cannot serialise a compiled module"),
+    let Some(cache) = cache else { return Ok(component) };
+    match component.serialize() {
+        // From the file rather than from the compiler's memory: see `cache`.
+        Ok(compiled) => Ok(cache.store(digest, &compiled).and_then(|path| load(engine, &path)).unwrap_or(component)),
+        Err(error) => {
+            tracing::warn!(digest, %error, "cannot serialise a compiled module");
+            Ok(component)
         }
     }
-    Ok(component)
+}
+
+/// A compiled component from its file, which is mapped.
+fn load(engine: &wasmtime::Engine, path: &Path) -> Option<Component> {
+    // SAFETY: the cache names only entries whose checksum is right, in a directory that only this user can write. They
+    // were made by `Component::serialize`, for this engine's compatibility hash, and are replaced but never changed.
+    #[allow(unsafe_code, reason = "loading compiled code is what a cache of compiled code is for")]
+    let loaded = unsafe { Component::deserialize_file(engine, path) };
+    loaded
+        .inspect_err(|error| {
+            tracing::warn!(path = %path.display(), %error, "a compiled module does not load; compiling it again");
+        })
+        .ok()
 }
 
 /// Lets serving threads go first: on this thread, and on those the compiler spreads its work over.

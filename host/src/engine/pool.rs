@@ -10,11 +10,13 @@ mod caller;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::blueprint::Blueprint;
+use super::handoff;
 use super::inflight::Inflight;
 use super::job::Job;
 use super::worker::{self, Ended, Message};
@@ -50,7 +52,7 @@ struct Desk {
     workers: HashMap<WorkerId, mpsc::UnboundedSender<Message>>,
     idle: Vec<WorkerId>,
     spare: Vec<WorkerId>,
-    queue: VecDeque<(Job, Instant)>,
+    queue: VecDeque<(Box<Job>, Instant)>,
     /// Calls that instances have.
     running: usize,
     next_id: u64,
@@ -125,7 +127,7 @@ impl Shared {
     }
 
     /// Takes a call in. Returns whether it has to wait.
-    fn submit(&self, job: Job) -> Result<bool, CallError> {
+    fn submit(&self, job: Box<Job>) -> Result<bool, CallError> {
         let mut desk = self.desk();
         if desk.phase == Phase::Closed {
             return Err(CallError::unavailable("this version of the service has been replaced"));
@@ -181,10 +183,10 @@ impl Shared {
                 desk.queue.push_front((job, Instant::now()));
                 continue;
             };
-            match inbox.send(Message::Call(Box::new(job))) {
+            match inbox.send(Message::Call(job)) {
                 Ok(()) => desk.running += 1,
                 // The worker is on its way out; it was not in a list, or is not any more.
-                Err(mpsc::error::SendError(Message::Call(job))) => desk.queue.push_front((*job, Instant::now())),
+                Err(mpsc::error::SendError(Message::Call(job))) => desk.queue.push_front((job, Instant::now())),
                 Err(_) => {}
             }
         }
@@ -235,7 +237,7 @@ impl Shared {
         desk.next_id += 1;
         let (outbox, inbox) = mpsc::unbounded_channel();
         desk.workers.insert(id, outbox);
-        self.core.runtime.spawn(worker::run(me, id, inbox, permit));
+        handoff::spawn(&self.core.runtime, worker::run(me, id, inbox, permit));
         Some(id)
     }
 
@@ -262,8 +264,8 @@ impl Shared {
     }
 
     /// An instance is up.
-    pub(super) fn started(&self) {
-        self.metrics.instance_started();
+    pub(super) fn started(&self, took: Duration) {
+        self.metrics.instance_started(took);
         self.desk().last_start = Some(Ok(()));
         self.starts.send_modify(|count| *count += 1);
     }
@@ -277,7 +279,7 @@ impl Shared {
     }
 
     /// A worker is gone. `unserved` are calls it had not begun.
-    pub(super) fn left(&self, id: WorkerId, ended: &Ended, unserved: Vec<Job>) {
+    pub(super) fn left(&self, id: WorkerId, ended: &Ended, unserved: Vec<Box<Job>>) {
         let guest = self.blueprint.guest();
         match ended {
             Ok(why) => self.metrics.instance_ended(why.end_reason()),

@@ -42,61 +42,68 @@ impl Handler {
     }
 }
 
-/// Hands a call to the guest, answers the caller, and stays until the guest is done with it.
+/// Hands a call to the guest; the future answers the caller, and stays until the guest is done with it.
 ///
 /// # Errors
 ///
 /// When the engine cannot go on with this instance.
-pub(super) async fn serve(
-    accessor: &Accessor<State>,
-    handler: &Handler,
-    ledger: &Ledger,
+pub(super) fn serve<'w>(
+    accessor: &'w Accessor<State>,
+    handler: &'w Handler,
+    ledger: &'w Ledger,
     job: Job,
-) -> wasmtime::Result<End> {
+) -> BoxFuture<'w, wasmtime::Result<End>> {
     let Job { request, call, reply } = job;
     let method = request.method().clone();
     ledger.open(call.clone(), reply);
-    let end = {
-        let work = pin!(work(accessor, handler, ledger, &call, request, method));
-        match select(work, pin!(call.over())).await {
-            Either::Left((worked, _)) => worked.map(|()| End::Done)?,
-            Either::Right(((), _)) if call.is_finished() => End::Done,
-            Either::Right(((), _)) => End::Abandoned,
-        }
-    };
-    ledger.close(&call);
-    if end == End::Done {
-        accessor.with(|mut store| store.as_context_mut().data_mut().call_ended(&call));
-    }
-    Ok(end)
-}
-
-async fn work(
-    accessor: &Accessor<State>,
-    handler: &Handler,
-    ledger: &Ledger,
-    call: &Arc<Inflight>,
-    request: Request,
-    method: Method,
-) -> wasmtime::Result<()> {
     match handler {
         Handler::Lean(handle) => {
+            // Started here and not in the future, which then need not carry the request.
             let running = accessor.with(|mut store| {
                 let mut store = store.as_context_mut();
                 let request = LeanRequest::lower(store.as_context_mut(), request, call.context())?;
                 let running = handle.start_call_concurrent(&mut store, (request,))?;
                 store.data_mut().call_started(running.task(), call.clone());
                 wasmtime::error::Ok(running)
-            })?;
-            let (response,) = handle.finish_call_concurrent(accessor, running).await?;
-            let response = accessor.with(|mut store| response.lift(store.as_context_mut()))?;
-            respond(ledger, call, response.and_then(|response| check(response, &method))).await;
-            Ok(())
+            });
+            Box::pin(async move {
+                let work = async {
+                    let (response,) = handle.finish_call_concurrent(accessor, running?).await?;
+                    let response = accessor.with(|mut store| response.lift(store.as_context_mut()))?;
+                    respond(ledger, &call, response.and_then(|response| check(response, &method))).await;
+                    Ok(())
+                };
+                finish(accessor, ledger, &call, work).await
+            })
         }
-        // Boxed, because their futures are large, and the one for the lean door is moved around with them.
-        Handler::Standard3(service) => Box::pin(work_standard3(accessor, service, ledger, call, request, method)).await,
-        Handler::Standard2(proxy) => Box::pin(work_standard2(accessor, proxy, ledger, call, request, method)).await,
+        Handler::Standard3(service) => Box::pin(async move {
+            let work = work_standard3(accessor, service, ledger, &call, request, method);
+            finish(accessor, ledger, &call, work).await
+        }),
+        Handler::Standard2(proxy) => Box::pin(async move {
+            let work = work_standard2(accessor, proxy, ledger, &call, request, method);
+            finish(accessor, ledger, &call, work).await
+        }),
     }
+}
+
+/// Sees a call to its end, or to where nobody waits for it.
+async fn finish(
+    accessor: &Accessor<State>,
+    ledger: &Ledger,
+    call: &Arc<Inflight>,
+    work: impl Future<Output = wasmtime::Result<()>>,
+) -> wasmtime::Result<End> {
+    let end = match select(pin!(work), pin!(call.over())).await {
+        Either::Left((worked, _)) => worked.map(|()| End::Done)?,
+        Either::Right(((), _)) if call.is_finished() => End::Done,
+        Either::Right(((), _)) => End::Abandoned,
+    };
+    ledger.close(call);
+    if end == End::Done {
+        accessor.with(|mut store| store.as_context_mut().data_mut().call_ended(call));
+    }
+    Ok(end)
 }
 
 async fn work_standard3(

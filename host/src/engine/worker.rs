@@ -71,10 +71,11 @@ pub(super) async fn run(
     let mut permit = Some(permit);
     // Declared early, so that it is dropped last: whatever happens, the pool learns that the worker is gone.
     let leave = Leave { shared: shared.clone(), id, told: false };
+    let starting = std::time::Instant::now();
     let ended = match shared.blueprint().start(shared.engine()).await {
         Err(error) => Err(Failure::of(Cause::Start, &error)),
         Ok(instance) => {
-            shared.started();
+            shared.started(starting.elapsed());
             let mut worker = Worker { shared: &shared, id, ledger: Ledger::default() };
             let (ended, store) = worker.run(instance, &mut inbox).await;
             drop(worker);
@@ -87,10 +88,10 @@ pub(super) async fn run(
         }
     };
     inbox.close();
-    let mut unserved: Vec<Job> = Vec::new();
+    let mut unserved: Vec<Box<Job>> = Vec::new();
     while let Ok(message) = inbox.try_recv() {
         if let Message::Call(job) = message {
-            unserved.push(*job);
+            unserved.push(job);
         }
     }
     drop(permit);
@@ -105,7 +106,7 @@ struct Leave {
 }
 
 impl Leave {
-    fn tell(mut self, ended: &Ended, unserved: Vec<Job>) {
+    fn tell(mut self, ended: &Ended, unserved: Vec<Box<Job>>) {
         self.told = true;
         self.shared.left(self.id, ended, unserved);
     }

@@ -51,12 +51,14 @@ impl Deployed {
     /// # Errors
     ///
     /// For the first thing that is wrong.
-    pub async fn build(source: Source, platform: &Platform) -> Result<Self, Error> {
+    pub async fn build(mut source: Source, platform: &Platform) -> Result<Self, Error> {
         let file = source.file.clone();
         let failed = |source| Error::Engine { file: file.clone(), source };
         source.check(platform.memory_mib_max)?;
         let digest = source.inspection.digest.to_string();
-        let compiled = platform.engine.compile(source.bytes.clone(), &digest).await.map_err(failed)?;
+        // Once compiled, nobody needs them any more, and a thousand modules would keep half a gigabyte.
+        let bytes = std::mem::replace(&mut source.bytes, Arc::from([]));
+        let compiled = platform.engine.compile(bytes, &digest).await.map_err(failed)?;
 
         let manifest = Arc::new(effective(&source.manifest, &platform.services));
         let service = manifest.name.clone();

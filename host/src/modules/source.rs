@@ -60,7 +60,7 @@ impl Error {
 
 /// A module's files, read and understood, but not compiled.
 pub struct Source {
-    /// The component.
+    /// The component; empty once it has been compiled.
     pub bytes: Arc<[u8]>,
     /// What it is.
     pub inspection: Inspection,

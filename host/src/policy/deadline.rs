@@ -20,20 +20,25 @@ pub fn capped(deadline: Deadline, limit: Duration) -> Deadline {
     deadline.min(Deadline::after(limit))
 }
 
-/// Gives a call until its deadline.
+/// Makes a call, unless it is too late for it, and gives it until its deadline.
 ///
 /// # Errors
 ///
 /// A time-out when the deadline passes first; whatever the call fails with otherwise.
-pub async fn within(
-    deadline: Deadline,
-    call: impl Future<Output = Result<Response, CallError>>,
-) -> Result<Response, CallError> {
-    if deadline.has_passed() {
-        return Err(CallError::timeout("the deadline had passed before the call was made"));
+pub fn within<F>(deadline: Deadline, call: impl FnOnce() -> F) -> impl Future<Output = Result<Response, CallError>>
+where
+    F: Future<Output = Result<Response, CallError>>,
+{
+    // Made here and not in the future, which then need not carry the request.
+    let calling = (!deadline.has_passed()).then(|| tokio::time::timeout_at(deadline.instant(), call()));
+    async move {
+        let late = || CallError::timeout("the deadline had passed before the call was made");
+        let response = calling.ok_or_else(late)?.await.map_err(|_| CallError::timeout(MESSAGE))??;
+        in_time(deadline, response)
     }
-    let response =
-        tokio::time::timeout_at(deadline.instant(), call).await.map_err(|_| CallError::timeout(MESSAGE))??;
+}
+
+fn in_time(deadline: Deadline, response: Response) -> Result<Response, CallError> {
     // Guests whose own calls time out at this very moment answer something; it comes too late all the same, and its
     // body would break off at once.
     if deadline.has_passed() {
@@ -79,14 +84,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_that_takes_too_long_times_out() {
         let never = std::future::pending();
-        let error = within(Deadline::after(Duration::from_secs(1)), never).await.unwrap_err();
+        let error = within(Deadline::after(Duration::from_secs(1)), || never).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout);
         assert!(!error.is_retryable());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_never_ends_breaks_off() {
-        let call = async {
+        let call = || async {
             let endless = futures::stream::pending::<Result<Frame<Bytes>, CallError>>();
             Ok(Response::new(Body::stream(StreamBody::new(endless))))
         };
@@ -98,7 +103,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_passed_deadline_makes_no_call() {
         let deadline = Deadline::after(Duration::ZERO);
-        let error = within(deadline, async { panic!("must not be polled") }).await.unwrap_err();
+        let error = within(deadline, || -> std::future::Ready<_> { panic!("must not be made") }).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout);
     }
 }

@@ -24,7 +24,7 @@
     (memory (export "memory") 16)
     (data (i32.const 64) "ok")
     ;; The head of a response: status 200, no headers, no trailers.
-    (data (i32.const 80) "\c8\00" "\00\00\00\00" "\00\00\00\00")
+    (data (i32.const 32) "\c8\00" "\00\00\00\00" "\00\00\00\00")
     ;; What a call brings in is laid out from here on, and forgotten when it has been answered.
     (global $free (mut i32) (i32.const 1024))
     (func (export "realloc") (param $old i32) (param $old-len i32) (param $align i32) (param $new-len i32) (result i32)
@@ -39,7 +39,7 @@
     (func (export "handle") (param i32 i32 i32 i32 i32) (result i32)
       (global.set $free (i32.const 1024))
       ;; The response: its head (address and length), then its body (the case `bytes`: address and length).
-      (i32.store offset=0 (i32.const 0) (i32.const 80))
+      (i32.store offset=0 (i32.const 0) (i32.const 32))
       (i32.store offset=4 (i32.const 0) (i32.const 10))
       (i32.store8 offset=8 (i32.const 0) (i32.const 1))
       (i32.store offset=12 (i32.const 0) (i32.const 64))

@@ -22,7 +22,7 @@ pub fn answering(text: &str) -> Vec<u8> {
     let source = read("control-lean");
     assert!(source.contains(DATA) && source.contains(LENGTH));
     let data = format!(r#"(data (i32.const 64) "{text}")"#);
-    let length = format!("(i32.store offset=20 (i32.const 0) (i32.const {}))", text.len());
+    let length = format!("(i32.store offset=16 (i32.const 0) (i32.const {}))", text.len());
     compile(&source.replace(DATA, &data).replace(LENGTH, &length))
 }
 

@@ -1,14 +1,15 @@
 //! The caller's side of a pool.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use http_body::Body as _;
 use tokio::sync::oneshot;
 
 use super::super::blueprint::{Blueprint, Door};
+use super::super::handoff::{Handed, hand_over};
 use super::super::inflight::Inflight;
 use super::super::job::{Answer, Job};
 use super::super::worker::Message;
@@ -149,24 +150,50 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Has an instance handle a call.
+    /// Has an instance handle a call. The call is on its way when this returns.
     ///
     /// # Errors
     ///
     /// When there is no room, or the instance fails. The deadline is the caller's business: dropping the future
     /// cancels the call.
-    pub async fn call(self, request: Request, context: CallContext) -> Answer {
+    pub fn call(self, request: Request, context: CallContext) -> BoxFuture<'static, Answer> {
+        // Boxed, because every layer above would carry it twice: before it is awaited and while it is.
+        match self.send(request, context) {
+            Ok(sent) => Box::pin(sent.answer()),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+
+    fn send(self, request: Request, context: CallContext) -> Result<Sent, CallError> {
         let shared = self.pool.shared.clone();
         let (request, body_limit) = self.pool.limit_body(request)?;
         let call = Arc::new(Inflight::new(context));
         let guard = CallGuard { lease: self, call: call.clone() };
         let (reply, answer) = oneshot::channel();
-        let mut answer = pin!(answer);
-        let queued = shared.submit(Job { request, call: call.clone(), reply })?;
+        let (queued, handed) = hand_over(|| shared.submit(Box::new(Job { request, call, reply })));
+        Ok(Sent { guard, answer, queued: queued?, handed, body_limit })
+    }
+}
+
+/// A call that an instance has, or that waits for one.
+struct Sent {
+    guard: CallGuard,
+    answer: oneshot::Receiver<Answer>,
+    queued: bool,
+    handed: Handed,
+    body_limit: Option<BodyLimit>,
+}
+
+impl Sent {
+    async fn answer(self) -> Answer {
+        let Self { guard, mut answer, queued, handed, body_limit } = self;
+        // Often the answer is there when this returns.
+        handed.run();
         let received = if queued {
+            let shared = &guard.lease.pool.shared;
             match tokio::time::timeout(shared.blueprint.limits().queue_wait, &mut answer).await {
                 Ok(received) => received,
-                Err(_) if shared.take_back(&call) => {
+                Err(_) if shared.take_back(&guard.call) => {
                     shared.metrics.queue_rejected();
                     return Err(CallError::unavailable("the service had no room for the call in time"));
                 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::calls::Gauge;
 
@@ -77,6 +78,7 @@ pub struct ServiceMetrics {
     pub(super) in_flight: Arc<Gauge>,
     pub(super) instances: AtomicI64,
     pub(super) instances_started: AtomicU64,
+    pub(super) instance_start_nanos: AtomicU64,
     pub(super) instances_ended: [AtomicU64; EndReason::ALL.len()],
     pub(super) swaps: [AtomicU64; SwapResult::ALL.len()],
     pub(super) log_lines_dropped: AtomicU64,
@@ -84,8 +86,9 @@ pub struct ServiceMetrics {
 }
 
 impl ServiceMetrics {
-    /// An instance started.
-    pub fn instance_started(&self) {
+    /// An instance started, which took this long.
+    pub fn instance_started(&self, took: Duration) {
+        self.instance_start_nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.instances.fetch_add(1, Ordering::Relaxed);
         self.instances_started.fetch_add(1, Ordering::Relaxed);
     }

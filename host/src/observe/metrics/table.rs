@@ -229,6 +229,13 @@ fn encode_service_metrics(services: &BTreeMap<Arc<str>, Service>, encoder: &mut 
             encode_count(&mut family, &[("service", &**service)], count)?;
         }
     }
+    let help = "Seconds spent starting instances";
+    let mut family = encoder.encode_descriptor("hostel_instance_start_seconds", help, None, MetricType::Counter)?;
+    for (service, entry) in services {
+        let nanos = entry.metrics.instance_start_nanos.load(Ordering::Relaxed);
+        let seconds = Duration::from_nanos(nanos).as_secs_f64();
+        family.encode_family(&[("service", &**service)])?.encode_counter::<NoLabelSet, _, u64>(&seconds, None)?;
+    }
     let help = "Instances ended, by reason";
     let mut family = encoder.encode_descriptor("hostel_instances_ended", help, None, MetricType::Counter)?;
     for (service, entry) in services {

@@ -50,8 +50,8 @@ fn calls_are_counted_under_their_labels() {
 fn services_modules_and_the_process_are_shown() {
     let metrics = metrics();
     let orders = metrics.service(&name("orders"));
-    orders.instance_started();
-    orders.instance_started();
+    orders.instance_started(Duration::from_micros(15));
+    orders.instance_started(Duration::from_micros(15));
     orders.instance_ended(EndReason::Trap);
     orders.swap(SwapResult::Failed);
     orders.queue_rejected();
@@ -66,6 +66,7 @@ fn services_modules_and_the_process_are_shown() {
     for line in [
         "hostel_instances{service=\"orders\"} 1",
         "hostel_instances_started_total{service=\"orders\"} 2",
+        "hostel_instance_start_seconds_total{service=\"orders\"} 0.00003",
         "hostel_instances_ended_total{service=\"orders\",reason=\"trap\"} 1",
         "hostel_instances_ended_total{service=\"orders\",reason=\"idle\"} 0",
         "hostel_module_swaps_total{service=\"orders\",result=\"failed\"} 1",

@@ -1,0 +1,249 @@
+//! Where an instance runs: on the thread that hands it a call, right after.
+//!
+//! A call from service to service is over in microseconds. Were each instance a task of the runtime's, the runtime would
+//! queue it for every call and every answer, and wake a second thread to take it over: on two cores a call would cost three
+//! times what it does on one. So the thread that hands a call to an instance runs that instance itself as soon as it has
+//! let go of what it is doing: a connection before it waits for the answer, a calling instance when it has come to a halt.
+//! An instance that would go on computing has had its turn, and goes to the runtime's queue, where others can take it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use async_task::{Builder, Runnable, ScheduleInfo, WithInfo};
+use tokio::runtime::Handle;
+
+/// How long a thread runs instances before it looks at what else there is to do, the last turn not counted. Calls back and
+/// forth would otherwise keep a connection's task on the thread for as long as they go on.
+const RUN_MAX: Duration = Duration::from_micros(100);
+
+thread_local! {
+    static HERE: Here = const { Here { serves: Cell::new(false), collects: Cell::new(false), ready: RefCell::new(VecDeque::new()) } };
+}
+
+/// What a thread knows.
+struct Here {
+    /// Guests may run on it.
+    serves: Cell<bool>,
+    /// Somebody further up the stack will run what becomes ready.
+    collects: Cell<bool>,
+    ready: RefCell<VecDeque<Runnable>>,
+}
+
+/// Tells that guests may run on the calling thread.
+pub fn serve_on_this_thread() {
+    HERE.with(|here| here.serves.set(true));
+}
+
+/// Runs a task of an instance; on `runtime`, unless it is ready because of what a serving thread is doing.
+pub(super) fn spawn(runtime: &Handle, task: impl Future<Output = ()> + Send + 'static) {
+    let runtime = runtime.clone();
+    let schedule = WithInfo(move |runnable, info: ScheduleInfo| place(&runtime, runnable, info));
+    // Without tokio's budget: a turn is bounded by the slices that guests get.
+    let task = tokio::task::coop::unconstrained(task);
+    let (runnable, handle) = Builder::new().propagate_panic(true).spawn(|()| task, schedule);
+    handle.detach();
+    runnable.schedule();
+}
+
+fn place(runtime: &Handle, runnable: Runnable, info: ScheduleInfo) {
+    let here = !info.woken_while_running && HERE.with(|here| here.collects.get());
+    if here {
+        HERE.with(|here| here.ready.borrow_mut().push_back(runnable));
+    } else {
+        runtime.spawn(async move { run(runnable) });
+    }
+}
+
+/// Runs an instance, and those that become ready by that.
+fn run(first: Runnable) {
+    let collecting = Collecting::begin();
+    let began = Instant::now();
+    first.run();
+    while let Some(next) = HERE.with(|here| here.ready.borrow_mut().pop_front()) {
+        if began.elapsed() > RUN_MAX {
+            // To the end of the line, with all others.
+            HERE.with(|here| here.ready.borrow_mut().push_front(next));
+            break;
+        }
+        next.run();
+    }
+    drop(collecting);
+}
+
+/// As long as it lives, what becomes ready on this thread is collected; what is left in the end goes to the runtime.
+struct Collecting;
+
+impl Collecting {
+    fn begin() -> Self {
+        HERE.with(|here| here.collects.set(true));
+        Self
+    }
+}
+
+impl Drop for Collecting {
+    fn drop(&mut self) {
+        HERE.with(|here| {
+            here.collects.set(false);
+            for left in std::mem::take(&mut *here.ready.borrow_mut()) {
+                left.schedule();
+            }
+        });
+    }
+}
+
+/// An instance that has been handed a call and not been run yet. Dropped, it goes to the runtime.
+pub(super) struct Handed(Option<Runnable>);
+
+impl Handed {
+    /// Runs the instance.
+    pub(super) fn run(mut self) {
+        if let Some(runnable) = self.0.take() {
+            run(runnable);
+        }
+    }
+}
+
+impl Drop for Handed {
+    fn drop(&mut self) {
+        if let Some(runnable) = self.0.take() {
+            runnable.schedule();
+        }
+    }
+}
+
+/// Does what hands a call to an instance, which is to be run by the caller. Inside of another instance there is nothing to
+/// run: whoever runs that one will see to it.
+pub(super) fn hand_over<R>(submit: impl FnOnce() -> R) -> (R, Handed) {
+    if HERE.with(|here| !here.serves.get() || here.collects.get()) {
+        return (submit(), Handed(None));
+    }
+    let collecting = Collecting::begin();
+    let submitted = submit();
+    let handed = HERE.with(|here| here.ready.borrow_mut().pop_front());
+    drop(collecting);
+    (submitted, Handed(handed))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread::{self, ThreadId};
+    use tokio::sync::{mpsc, oneshot};
+
+    use super::*;
+
+    type Ping = oneshot::Sender<ThreadId>;
+
+    /// Something that answers with the thread it runs on.
+    fn answerer(runtime: &Handle) -> mpsc::UnboundedSender<Ping> {
+        let (inbox, mut pings) = mpsc::unbounded_channel::<Ping>();
+        spawn(runtime, async move {
+            while let Some(ping) = pings.recv().await {
+                let _ = ping.send(thread::current().id());
+            }
+        });
+        inbox
+    }
+
+    async fn ask(inbox: &mpsc::UnboundedSender<Ping>) -> ThreadId {
+        let (ping, pong) = oneshot::channel();
+        let ((), handed) = hand_over(|| inbox.send(ping).unwrap());
+        handed.run();
+        pong.await.unwrap()
+    }
+
+    fn serving_runtime() -> tokio::runtime::Runtime {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(2).enable_all().on_thread_start(serve_on_this_thread).build().unwrap()
+    }
+
+    #[test]
+    fn the_thread_that_hands_over_runs_the_task() {
+        let runtime = serving_runtime();
+        let inbox = answerer(runtime.handle());
+        let asking = runtime.spawn(async move {
+            // Until the task has run once it is the runtime's.
+            ask(&inbox).await;
+            for _ in 0..1000 {
+                let here = thread::current().id();
+                let (ping, mut pong) = oneshot::channel();
+                let ((), handed) = hand_over(|| inbox.send(ping).unwrap());
+                handed.run();
+                match pong.try_recv() {
+                    Ok(there) => assert_eq!(there, here),
+                    // It was still on its way out of the turn before, on the other thread.
+                    Err(_) => drop(pong.await.unwrap()),
+                }
+            }
+        });
+        runtime.block_on(asking).unwrap();
+    }
+
+    #[test]
+    fn a_task_that_calls_another_is_answered_and_nothing_runs_inside_another() {
+        let runtime = serving_runtime();
+        static INSIDE: AtomicUsize = AtomicUsize::new(0);
+        let callee = answerer(runtime.handle());
+        let (inbox, mut pings) = mpsc::unbounded_channel::<Ping>();
+        spawn(runtime.handle(), async move {
+            while let Some(ping) = pings.recv().await {
+                assert_eq!(INSIDE.fetch_add(1, Ordering::SeqCst), 0, "run while it was running");
+                let asked = ask(&callee);
+                INSIDE.fetch_sub(1, Ordering::SeqCst);
+                let _ = ping.send(asked.await);
+            }
+        });
+        let asking = runtime.spawn(async move {
+            for _ in 0..1000 {
+                ask(&inbox).await;
+            }
+        });
+        runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), asking).await }).unwrap().unwrap();
+    }
+
+    #[test]
+    fn threads_that_do_not_serve_run_nothing() {
+        let runtime = serving_runtime();
+        let inbox = answerer(runtime.handle());
+        let there = futures::executor::block_on(ask(&inbox));
+        assert_ne!(there, thread::current().id());
+    }
+
+    #[test]
+    fn what_was_handed_over_and_dropped_runs_all_the_same() {
+        let runtime = serving_runtime();
+        let inbox = answerer(runtime.handle());
+        let asking = runtime.spawn(async move {
+            ask(&inbox).await;
+            let (ping, pong) = oneshot::channel();
+            drop(hand_over(|| inbox.send(ping).unwrap()));
+            pong.await.unwrap()
+        });
+        runtime.block_on(asking).unwrap();
+    }
+
+    #[test]
+    fn a_panic_ends_the_task_and_nothing_else() {
+        let runtime = serving_runtime();
+        let dropped = Arc::new(());
+        let (inbox, mut pings) = mpsc::unbounded_channel::<Ping>();
+        let held = dropped.clone();
+        spawn(runtime.handle(), async move {
+            let _held = held;
+            let _ping = pings.recv().await;
+            panic!("a panic was asked for");
+        });
+        let other = answerer(runtime.handle());
+        let asking = runtime.spawn(async move {
+            let (ping, pong) = oneshot::channel();
+            let ((), handed) = hand_over(|| inbox.send(ping).unwrap());
+            handed.run();
+            assert!(pong.await.is_err());
+            ask(&other).await;
+        });
+        runtime.block_on(asking).unwrap();
+        assert_eq!(Arc::strong_count(&dropped), 1);
+    }
+}
