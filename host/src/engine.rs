@@ -27,6 +27,7 @@ mod standard;
 mod state;
 mod stream;
 mod ticker;
+mod wakeups;
 mod worker;
 
 use std::path::Path;

@@ -18,7 +18,14 @@ use tokio::runtime::Handle;
 const RUN_MAX: Duration = Duration::from_micros(100);
 
 thread_local! {
-    static HERE: Here = const { Here { serves: Cell::new(false), collects: Cell::new(false), ready: RefCell::new(VecDeque::new()) } };
+    static HERE: Here = const {
+        Here {
+            serves: Cell::new(false),
+            collects: Cell::new(false),
+            gives_way: Cell::new(false),
+            ready: RefCell::new(VecDeque::new()),
+        }
+    };
 }
 
 /// What a thread knows.
@@ -27,12 +34,19 @@ struct Here {
     serves: Cell<bool>,
     /// Somebody further up the stack will run what becomes ready.
     collects: Cell<bool>,
+    /// What runs right now would go on computing, and is to be continued by the runtime.
+    gives_way: Cell<bool>,
     ready: RefCell<VecDeque<Runnable>>,
 }
 
 /// Tells that guests may run on the calling thread.
 pub fn serve_on_this_thread() {
     HERE.with(|here| here.serves.set(true));
+}
+
+/// The instance that runs on this thread has had its turn: what it wakes itself for is not for now.
+pub(super) fn give_way() {
+    HERE.with(|here| here.gives_way.set(true));
 }
 
 /// Runs a task of an instance; on `runtime`, unless it is ready because of what a serving thread is doing.
@@ -47,7 +61,7 @@ pub(super) fn spawn(runtime: &Handle, task: impl Future<Output = ()> + Send + 's
 }
 
 fn place(runtime: &Handle, runnable: Runnable, info: ScheduleInfo) {
-    let here = !info.woken_while_running && HERE.with(|here| here.collects.get());
+    let here = HERE.with(|here| here.collects.get() && !(info.woken_while_running && here.gives_way.take()));
     if here {
         HERE.with(|here| here.ready.borrow_mut().push_back(runnable));
     } else {
@@ -59,16 +73,21 @@ fn place(runtime: &Handle, runnable: Runnable, info: ScheduleInfo) {
 fn run(first: Runnable) {
     let collecting = Collecting::begin();
     let began = Instant::now();
-    first.run();
+    turn(first);
     while let Some(next) = HERE.with(|here| here.ready.borrow_mut().pop_front()) {
         if began.elapsed() > RUN_MAX {
             // To the end of the line, with all others.
             HERE.with(|here| here.ready.borrow_mut().push_front(next));
             break;
         }
-        next.run();
+        turn(next);
     }
     drop(collecting);
+}
+
+fn turn(runnable: Runnable) {
+    HERE.with(|here| here.gives_way.set(false));
+    runnable.run();
 }
 
 /// As long as it lives, what becomes ready on this thread is collected; what is left in the end goes to the runtime.

@@ -19,9 +19,11 @@ use wasmtime::{AsContextMut, Store};
 
 use super::blueprint::{Handler, Instance};
 use super::failure::{Cause, Failure};
+use super::handoff;
 use super::job::{Job, Ledger};
 use super::pool::{Availability, Shared};
 use super::serve::{End, serve};
+use super::wakeups::Wakeups;
 use super::{State, WorkerId};
 use crate::observe::metrics::EndReason;
 
@@ -161,8 +163,11 @@ impl Worker<'_> {
         let Instance { mut store, handler, stopwatch, output } = instance;
         let status = StatusCell::default();
         let result = {
-            let mut inside =
-                pin!(store.run_concurrent(async |accessor| self.inside(accessor, &handler, &status, inbox).await));
+            let wakeups = Arc::<Wakeups>::default();
+            let inside = async |accessor: &Accessor<State>| {
+                self.inside(accessor, &handler, &status, &wakeups, inbox).await
+            };
+            let mut inside = pin!(store.run_concurrent(inside));
             let mut timer = Timer::default();
             let mut places = PollSemaphore::new(self.shared.heavy_places());
             let mut queued = false;
@@ -184,13 +189,19 @@ impl Worker<'_> {
                     places = PollSemaphore::new(self.shared.heavy_places());
                 }
                 stopwatch.start(began);
-                let polled = inside.as_mut().poll(cx);
+                let polled = wakeups.poll(cx.waker(), |cx| inside.as_mut().poll(cx));
                 let now = std::time::Instant::now();
                 share.ran(now.saturating_duration_since(began), now);
                 drop(place);
                 match polled {
                     Poll::Ready(result) => Poll::Ready(result.and_then(|ended| ended)),
-                    Poll::Pending => self.outside(cx, &status, stopwatch.has_yielded(), &mut timer).map(Ok),
+                    Poll::Pending => {
+                        let computing = stopwatch.has_yielded();
+                        if computing {
+                            handoff::give_way();
+                        }
+                        self.outside(cx, &status, computing, &mut timer).map(Ok)
+                    }
                 }
             })
             .await
@@ -237,6 +248,7 @@ impl Worker<'_> {
         accessor: &Accessor<State>,
         handler: &Handler,
         status: &StatusCell,
+        wakeups: &Wakeups,
         inbox: &mut mpsc::UnboundedReceiver<Message>,
     ) -> wasmtime::Result<Retired> {
         let blueprint = self.shared.blueprint();
@@ -245,6 +257,8 @@ impl Worker<'_> {
         let func = handler.func();
         let mut running = FuturesUnordered::new();
         poll_fn(|cx| {
+            // The loop looks at its host functions after this, so nothing is overlooked.
+            wakeups.forget();
             loop {
                 match running.poll_next_unpin(cx) {
                     Poll::Ready(Some(Ok(end))) => {
