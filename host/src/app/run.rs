@@ -30,7 +30,7 @@ use crate::store::{self, RedbStore, Store};
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Tasks that a thread polls between two looks at its sockets.
-const EVENT_INTERVAL: u32 = 7;
+const EVENT_INTERVAL: u32 = 16;
 
 /// Why a host does not start.
 #[derive(Debug, thiserror::Error)]

@@ -176,13 +176,7 @@ impl Outgoing for Sender {
 
 type Answer = BoxFuture<'static, Result<Response, CallError>>;
 
-fn start(
-    services: &Arc<dyn Call>,
-    egress: &Egress,
-    target: Target,
-    request: Request,
-    context: CallContext,
-) -> Answer {
+fn start(services: &Arc<dyn Call>, egress: &Egress, target: Target, request: Request, context: CallContext) -> Answer {
     match target {
         Target::Service(service) => services.call(&service, request, context),
         Target::Outside => egress.send(request, context),

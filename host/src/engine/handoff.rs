@@ -8,6 +8,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_task::{Builder, Runnable, ScheduleInfo, WithInfo};
@@ -15,7 +16,11 @@ use tokio::runtime::Handle;
 
 /// How long a thread runs instances before it looks at what else there is to do, the last turn not counted. Calls back and
 /// forth would otherwise keep a connection's task on the thread for as long as they go on.
-const RUN_MAX: Duration = Duration::from_micros(100);
+const RUN_MAX: Duration = Duration::from_micros(250);
+
+/// After so many batches of one instance each, instances run at once instead; until so many have.
+const ALONE_MIN: u8 = 2;
+const ALONE_MAX: u8 = 10;
 
 thread_local! {
     static HERE: Here = const {
@@ -23,6 +28,8 @@ thread_local! {
             serves: Cell::new(false),
             collects: Cell::new(false),
             gives_way: Cell::new(false),
+            alone: Cell::new(0),
+            batch: RefCell::new(None),
             ready: RefCell::new(VecDeque::new()),
         }
     };
@@ -36,7 +43,24 @@ struct Here {
     collects: Cell<bool>,
     /// What runs right now would go on computing, and is to be continued by the runtime.
     gives_way: Cell<bool>,
+    /// How many batches there have been lately with one instance in them.
+    alone: Cell<u8>,
+    /// What this thread hands calls to.
+    batch: RefCell<Option<Batch>>,
     ready: RefCell<VecDeque<Runnable>>,
+}
+
+impl Here {
+    /// Whether a batch would very likely have one instance in it, and so only cost time. Asked now and then, the answer is
+    /// no, to see whether that has changed.
+    fn is_alone(&self) -> bool {
+        let alone = self.alone.get();
+        if alone < ALONE_MIN {
+            return false;
+        }
+        self.alone.set(if alone < ALONE_MAX { alone + 1 } else { ALONE_MIN - 1 });
+        alone < ALONE_MAX
+    }
 }
 
 /// Tells that guests may run on the calling thread.
@@ -65,22 +89,20 @@ fn place(runtime: &Handle, runnable: Runnable, info: ScheduleInfo) {
     if here {
         HERE.with(|here| here.ready.borrow_mut().push_back(runnable));
     } else {
-        runtime.spawn(async move { run(runnable) });
+        runtime.spawn(async move { run(VecDeque::from([runnable])) });
     }
 }
 
-/// Runs an instance, and those that become ready by that.
-fn run(first: Runnable) {
+/// Runs instances, and those that become ready by that.
+fn run(instances: VecDeque<Runnable>) {
     let collecting = Collecting::begin();
     let began = Instant::now();
-    turn(first);
+    HERE.with(|here| *here.ready.borrow_mut() = instances);
     while let Some(next) = HERE.with(|here| here.ready.borrow_mut().pop_front()) {
+        turn(next);
         if began.elapsed() > RUN_MAX {
-            // To the end of the line, with all others.
-            HERE.with(|here| here.ready.borrow_mut().push_front(next));
             break;
         }
-        turn(next);
     }
     drop(collecting);
 }
@@ -115,11 +137,59 @@ impl Drop for Collecting {
 pub(super) struct Handed(Option<Runnable>);
 
 impl Handed {
-    /// Runs the instance.
+    /// Has the instance run as soon as whatever else is ready on this thread has handed over its calls too.
     pub(super) fn run(mut self) {
-        if let Some(runnable) = self.0.take() {
-            run(runnable);
+        let Some(runnable) = self.0.take() else { return };
+        if HERE.with(Here::is_alone) {
+            return run(VecDeque::from([runnable]));
         }
+        HERE.with(|here| {
+            let mut open = here.batch.borrow_mut();
+            let left = match open.as_ref() {
+                Some(batch) => batch.add(runnable),
+                None => Err(runnable),
+            };
+            let Err(runnable) = left else { return };
+            let batch = Batch::default();
+            let _ = batch.add(runnable);
+            tokio::spawn(batch.clone().run());
+            *open = Some(batch);
+        });
+    }
+}
+
+/// Instances that were handed calls by one thread, one call after the other, and are run one after the other. What they
+/// have in common, code above all, then stays in the processor's cache from one to the next.
+#[derive(Clone, Default)]
+struct Batch(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    instances: VecDeque<Runnable>,
+    closed: bool,
+}
+
+impl Batch {
+    /// Gives it back when the batch is on its way.
+    fn add(&self, runnable: Runnable) -> Result<(), Runnable> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.closed {
+            return Err(runnable);
+        }
+        state.instances.push_back(runnable);
+        Ok(())
+    }
+
+    async fn run(self) {
+        // Behind all tasks that are ready now.
+        tokio::task::yield_now().await;
+        let instances = {
+            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            state.closed = true;
+            std::mem::take(&mut state.instances)
+        };
+        HERE.with(|here| here.alone.set(if instances.len() == 1 { here.alone.get().saturating_add(1) } else { 0 }));
+        run(instances);
     }
 }
 
@@ -146,7 +216,6 @@ pub(super) fn hand_over<R>(submit: impl FnOnce() -> R) -> (R, Handed) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread::{self, ThreadId};
     use tokio::sync::{mpsc, oneshot};
@@ -173,36 +242,48 @@ mod tests {
         pong.await.unwrap()
     }
 
-    fn serving_runtime() -> tokio::runtime::Runtime {
+    fn serving_runtime(threads: usize) -> tokio::runtime::Runtime {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
-        builder.worker_threads(2).enable_all().on_thread_start(serve_on_this_thread).build().unwrap()
+        builder.worker_threads(threads).enable_all().on_thread_start(serve_on_this_thread).build().unwrap()
     }
 
     #[test]
-    fn the_thread_that_hands_over_runs_the_task() {
-        let runtime = serving_runtime();
-        let inbox = answerer(runtime.handle());
+    fn what_is_handed_over_together_runs_together() {
+        let runtime = serving_runtime(1);
+        let (order, mut seen) = mpsc::unbounded_channel();
         let asking = runtime.spawn(async move {
-            // Until the task has run once it is the runtime's.
-            ask(&inbox).await;
-            for _ in 0..1000 {
-                let here = thread::current().id();
-                let (ping, mut pong) = oneshot::channel();
-                let ((), handed) = hand_over(|| inbox.send(ping).unwrap());
-                handed.run();
-                match pong.try_recv() {
-                    Ok(there) => assert_eq!(there, here),
-                    // It was still on its way out of the turn before, on the other thread.
-                    Err(_) => drop(pong.await.unwrap()),
-                }
+            let tasks: Vec<_> = (0..10)
+                .map(|number| {
+                    let order = order.clone();
+                    tokio::spawn(async move {
+                        let inbox = answerer(&Handle::current());
+                        ask(&inbox).await;
+                        let (ping, pong) = oneshot::channel();
+                        let ((), handed) = hand_over(|| inbox.send(ping).unwrap());
+                        handed.run();
+                        order.send(format!("asked {number}")).unwrap();
+                        pong.await.unwrap();
+                        order.send(format!("answered {number}")).unwrap();
+                    })
+                })
+                .collect();
+            for task in tasks {
+                task.await.unwrap();
             }
         });
         runtime.block_on(asking).unwrap();
+        let mut lines = Vec::new();
+        while let Ok(line) = seen.try_recv() {
+            lines.push(line);
+        }
+        let turns =
+            lines.windows(2).filter(|pair| pair[0].starts_with("asked") != pair[1].starts_with("asked")).count();
+        assert!(turns < 10, "asked and answered one by one: {lines:?}");
     }
 
     #[test]
     fn a_task_that_calls_another_is_answered_and_nothing_runs_inside_another() {
-        let runtime = serving_runtime();
+        let runtime = serving_runtime(2);
         static INSIDE: AtomicUsize = AtomicUsize::new(0);
         let callee = answerer(runtime.handle());
         let (inbox, mut pings) = mpsc::unbounded_channel::<Ping>();
@@ -224,7 +305,7 @@ mod tests {
 
     #[test]
     fn threads_that_do_not_serve_run_nothing() {
-        let runtime = serving_runtime();
+        let runtime = serving_runtime(2);
         let inbox = answerer(runtime.handle());
         let there = futures::executor::block_on(ask(&inbox));
         assert_ne!(there, thread::current().id());
@@ -232,7 +313,7 @@ mod tests {
 
     #[test]
     fn what_was_handed_over_and_dropped_runs_all_the_same() {
-        let runtime = serving_runtime();
+        let runtime = serving_runtime(2);
         let inbox = answerer(runtime.handle());
         let asking = runtime.spawn(async move {
             ask(&inbox).await;
@@ -245,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_panic_ends_the_task_and_nothing_else() {
-        let runtime = serving_runtime();
+        let runtime = serving_runtime(2);
         let dropped = Arc::new(());
         let (inbox, mut pings) = mpsc::unbounded_channel::<Ping>();
         let held = dropped.clone();

@@ -1,8 +1,8 @@
 //! The instances of one version, and the short queue in front of them.
 //!
-//! A call goes to an instance that has nothing to do; else to a new one, while there are few; else to one that has
-//! room beside the calls it is waiting with; else to a new one, up to the limit; else it waits, for a bounded time in
-//! a bounded queue. The most recently used instance is taken first, so that the others can idle out.
+//! A call goes to an instance that has nothing to do; else to the one that the same thread has just handed a call to and
+//! that has not run since; else to a new one, while there are few; else to one that has room beside the calls it is waiting
+//! with; else to a new one, up to the limit; else it waits, for a bounded time in a bounded queue. The most recently used instance is taken first, so that the others can idle out.
 
 mod backoff;
 mod caller;
@@ -10,6 +10,7 @@ mod caller;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -52,6 +53,7 @@ struct Desk {
     workers: HashMap<WorkerId, mpsc::UnboundedSender<Message>>,
     idle: Vec<WorkerId>,
     spare: Vec<WorkerId>,
+    filling: Vec<Filling>,
     queue: VecDeque<(Box<Job>, Instant)>,
     /// Calls that instances have.
     running: usize,
@@ -61,6 +63,15 @@ struct Desk {
     backoff: Backoff,
     /// How the latest instance to start did, for whoever probes.
     last_start: Option<Result<(), super::Failure>>,
+}
+
+/// An instance that has been handed a call and has not run since.
+struct Filling {
+    id: WorkerId,
+    /// Which thread handed it the call.
+    thread: ThreadId,
+    /// How many more it takes.
+    room: usize,
 }
 
 /// What the pool's callers and workers share.
@@ -91,6 +102,7 @@ impl Shared {
                 workers: HashMap::new(),
                 idle: Vec::new(),
                 spare: Vec::new(),
+                filling: Vec::new(),
                 queue: VecDeque::new(),
                 running: 0,
                 next_id: 0,
@@ -164,6 +176,9 @@ impl Shared {
         let limits = self.blueprint.limits();
         while !desk.queue.is_empty() && desk.running < limits.calls_max {
             let worker = if let Some(id) = desk.idle.pop() {
+                self.fill(desk, id);
+                id
+            } else if let Some(id) = desk.filling_here() {
                 id
             } else if desk.workers.len() < self.spread.min(limits.instances_max)
                 && let Some(id) = self.spawn(desk)
@@ -180,15 +195,27 @@ impl Shared {
             };
             let Some((job, _)) = desk.queue.pop_front() else { break };
             let Some(inbox) = desk.workers.get(&worker) else {
+                desk.filled(worker);
                 desk.queue.push_front((job, Instant::now()));
                 continue;
             };
             match inbox.send(Message::Call(job)) {
                 Ok(()) => desk.running += 1,
                 // The worker is on its way out; it was not in a list, or is not any more.
-                Err(mpsc::error::SendError(Message::Call(job))) => desk.queue.push_front((job, Instant::now())),
+                Err(mpsc::error::SendError(Message::Call(job))) => {
+                    desk.filled(worker);
+                    desk.queue.push_front((job, Instant::now()));
+                }
                 Err(_) => {}
             }
+        }
+    }
+
+    /// Up to its limit, an instance that had nothing to do gets all calls of the thread that hands it one, until it runs.
+    fn fill(&self, desk: &mut Desk, id: WorkerId) {
+        let room = if self.blueprint.limits().reuse_max.is_some() { 0 } else { self.blueprint.concurrency() - 1 };
+        if room > 0 {
+            desk.filling.push(Filling { id, thread: std::thread::current().id(), room });
         }
     }
 
@@ -270,6 +297,11 @@ impl Shared {
         self.starts.send_modify(|count| *count += 1);
     }
 
+    /// An instance begins to take what it was handed.
+    pub(super) fn runs(&self, id: WorkerId) {
+        self.desk().filled(id);
+    }
+
     /// An instance is done with a call.
     pub(super) fn call_ended(&self) {
         let mut desk = self.desk();
@@ -303,6 +335,7 @@ impl Shared {
         {
             let mut desk = self.desk();
             desk.workers.remove(&id);
+            desk.filled(id);
             desk.idle.retain(|other| *other != id);
             desk.spare.retain(|other| *other != id);
             if ended.is_err() {
@@ -357,6 +390,19 @@ fn end_reason(cause: Cause) -> EndReason {
 }
 
 impl Desk {
+    /// The instance that this thread is handing calls to.
+    fn filling_here(&mut self) -> Option<WorkerId> {
+        let here = std::thread::current().id();
+        let filling = self.filling.iter_mut().find(|filling| filling.thread == here && filling.room > 0)?;
+        filling.room -= 1;
+        Some(filling.id)
+    }
+
+    /// The instance has run, or is gone.
+    fn filled(&mut self, id: WorkerId) {
+        self.filling.retain(|filling| filling.id != id);
+    }
+
     fn list(&mut self, availability: Availability) -> &mut Vec<WorkerId> {
         match availability {
             Availability::Idle => &mut self.idle,

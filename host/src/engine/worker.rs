@@ -164,9 +164,8 @@ impl Worker<'_> {
         let status = StatusCell::default();
         let result = {
             let wakeups = Arc::<Wakeups>::default();
-            let inside = async |accessor: &Accessor<State>| {
-                self.inside(accessor, &handler, &status, &wakeups, inbox).await
-            };
+            let inside =
+                async |accessor: &Accessor<State>| self.inside(accessor, &handler, &status, &wakeups, inbox).await;
             let mut inside = pin!(store.run_concurrent(inside));
             let mut timer = Timer::default();
             let mut places = PollSemaphore::new(self.shared.heavy_places());
@@ -275,10 +274,13 @@ impl Worker<'_> {
                 }
                 match inbox.poll_recv(cx) {
                     Poll::Ready(Some(Message::Call(job))) => {
-                        status.update(|status| {
-                            status.registered = None;
+                        let first = status.update(|status| {
                             status.served += 1;
+                            status.registered.take().is_some()
                         });
+                        if first {
+                            self.shared.runs(self.id);
+                        }
                         running.push(serve(accessor, handler, &self.ledger, *job));
                         continue;
                     }

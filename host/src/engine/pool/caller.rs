@@ -102,6 +102,7 @@ impl Pool {
         desk.phase = Phase::Closed;
         desk.idle.clear();
         desk.spare.clear();
+        desk.filling.clear();
         for inbox in desk.workers.values() {
             let _ = inbox.send(Message::Close);
         }
