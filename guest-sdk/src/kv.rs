@@ -31,7 +31,7 @@ mod imp;
 mod imp;
 
 /// How often [`Bucket::update`] tries before it gives up.
-const UPDATE_ATTEMPTS_MAX: u32 = 100;
+const UPDATE_ATTEMPTS_MAX: u32 = 1000;
 
 /// Opens the bucket `name`.
 ///

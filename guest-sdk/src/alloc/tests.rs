@@ -22,10 +22,12 @@ struct Block {
 
 impl Block {
     fn fill(&self) {
+        // SAFETY: the block is that large, and ours.
         unsafe { self.start.write_bytes(self.mark, self.layout.size()) };
     }
 
     fn is_intact(&self, length: usize) -> bool {
+        // SAFETY: as above, and it was filled.
         (0..length).all(|at| unsafe { self.start.add(at).read() } == self.mark)
     }
 }
@@ -40,6 +42,7 @@ fn blocks_keep_what_is_written_to_them() {
         match random.below(4) {
             0 | 1 => {
                 let layout = Layout::from_size_align(size, 1 << random.below(6)).unwrap();
+                // SAFETY: the size is not zero.
                 let start = unsafe { lists.alloc(layout) };
                 assert!(!start.is_null() && start.addr() % layout.align() == 0, "{layout:?}");
                 let block = Block { start, layout, mark: round as u8 };
@@ -49,12 +52,14 @@ fn blocks_keep_what_is_written_to_them() {
             2 if !blocks.is_empty() => {
                 let block = blocks.swap_remove(random.below(blocks.len()));
                 assert!(block.is_intact(block.layout.size()));
+                // SAFETY: the block came from there, with this layout.
                 unsafe { lists.dealloc(block.start, block.layout) };
             }
             _ if !blocks.is_empty() => {
                 let at = random.below(blocks.len());
                 let block = &mut blocks[at];
                 let kept = size.min(block.layout.size());
+                // SAFETY: as above, and the new size is not zero.
                 block.start = unsafe { lists.realloc(block.start, block.layout, size) };
                 block.layout = Layout::from_size_align(size, block.layout.align()).unwrap();
                 assert!(block.start.addr() % block.layout.align() == 0);
@@ -66,6 +71,7 @@ fn blocks_keep_what_is_written_to_them() {
     }
     for block in blocks {
         assert!(block.is_intact(block.layout.size()));
+        // SAFETY: the block came from there, with this layout.
         unsafe { lists.dealloc(block.start, block.layout) };
     }
 }
@@ -74,6 +80,7 @@ fn blocks_keep_what_is_written_to_them() {
 fn a_freed_block_is_the_next_of_its_size() {
     let lists = FreeLists::new(System);
     let layout = |size| Layout::from_size_align(size, 8).unwrap();
+    // SAFETY: no size is zero, and what is freed is used no more.
     unsafe {
         let first = lists.alloc(layout(20));
         let second = lists.alloc(layout(20));

@@ -32,6 +32,10 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Tasks that a thread polls between two looks at its sockets.
 const EVENT_INTERVAL: u32 = 16;
 
+/// Tasks that a thread polls between two looks at what other threads have woken: answers of the store, for one. Whoever waits
+/// for them should not always come after those who need not wait.
+const GLOBAL_QUEUE_INTERVAL: u32 = 3;
+
 /// Why a host does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -86,7 +90,7 @@ fn runtime(name: &str, threads: usize) -> Builder {
         // Guests run for up to a millisecond at a time. At tokio's default of 61 tasks between two looks at the sockets,
         // a busy host would not see a new request for tens of milliseconds.
         .event_interval(EVENT_INTERVAL)
-        .global_queue_interval(EVENT_INTERVAL);
+        .global_queue_interval(GLOBAL_QUEUE_INTERVAL);
     builder
 }
 

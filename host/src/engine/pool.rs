@@ -6,11 +6,11 @@
 
 mod backoff;
 mod caller;
+mod filling;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread::ThreadId;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -28,6 +28,7 @@ use crate::observe::metrics::{EndReason, ServiceMetrics};
 
 use backoff::Backoff;
 pub use caller::{Lease, Pool, PoolSnapshot};
+use filling::Filling;
 
 /// Lines about failed instances that a version gets in the log.
 const FAILURE_LINES_PER_S: u32 = 10;
@@ -53,7 +54,7 @@ struct Desk {
     workers: HashMap<WorkerId, mpsc::UnboundedSender<Message>>,
     idle: Vec<WorkerId>,
     spare: Vec<WorkerId>,
-    filling: Vec<Filling>,
+    filling: Filling,
     queue: VecDeque<(Box<Job>, Instant)>,
     /// Calls that instances have.
     running: usize,
@@ -63,15 +64,6 @@ struct Desk {
     backoff: Backoff,
     /// How the latest instance to start did, for whoever probes.
     last_start: Option<Result<(), super::Failure>>,
-}
-
-/// An instance that has been handed a call and has not run since.
-struct Filling {
-    id: WorkerId,
-    /// Which thread handed it the call.
-    thread: ThreadId,
-    /// How many more it takes.
-    room: usize,
 }
 
 /// What the pool's callers and workers share.
@@ -102,7 +94,7 @@ impl Shared {
                 workers: HashMap::new(),
                 idle: Vec::new(),
                 spare: Vec::new(),
-                filling: Vec::new(),
+                filling: Filling::default(),
                 queue: VecDeque::new(),
                 running: 0,
                 next_id: 0,
@@ -176,9 +168,9 @@ impl Shared {
         let limits = self.blueprint.limits();
         while !desk.queue.is_empty() && desk.running < limits.calls_max {
             let worker = if let Some(id) = desk.idle.pop() {
-                self.fill(desk, id);
+                desk.filling.begin(id, self.room_beside_one());
                 id
-            } else if let Some(id) = desk.filling_here() {
+            } else if let Some(id) = desk.filling.next() {
                 id
             } else if desk.workers.len() < self.spread.min(limits.instances_max)
                 && let Some(id) = self.spawn(desk)
@@ -195,7 +187,7 @@ impl Shared {
             };
             let Some((job, _)) = desk.queue.pop_front() else { break };
             let Some(inbox) = desk.workers.get(&worker) else {
-                desk.filled(worker);
+                desk.filling.end(worker);
                 desk.queue.push_front((job, Instant::now()));
                 continue;
             };
@@ -203,7 +195,7 @@ impl Shared {
                 Ok(()) => desk.running += 1,
                 // The worker is on its way out; it was not in a list, or is not any more.
                 Err(mpsc::error::SendError(Message::Call(job))) => {
-                    desk.filled(worker);
+                    desk.filling.end(worker);
                     desk.queue.push_front((job, Instant::now()));
                 }
                 Err(_) => {}
@@ -211,12 +203,10 @@ impl Shared {
         }
     }
 
-    /// Up to its limit, an instance that had nothing to do gets all calls of the thread that hands it one, until it runs.
-    fn fill(&self, desk: &mut Desk, id: WorkerId) {
-        let room = if self.blueprint.limits().reuse_max.is_some() { 0 } else { self.blueprint.concurrency() - 1 };
-        if room > 0 {
-            desk.filling.push(Filling { id, thread: std::thread::current().id(), room });
-        }
+    /// How many calls an instance that is handed one takes at the same time.
+    fn room_beside_one(&self) -> usize {
+        let reused = self.blueprint.limits().reuse_max.is_none();
+        if reused { self.blueprint.concurrency().saturating_sub(1) } else { 0 }
     }
 
     fn spawn(&self, desk: &mut Desk) -> Option<WorkerId> {
@@ -299,7 +289,7 @@ impl Shared {
 
     /// An instance begins to take what it was handed.
     pub(super) fn runs(&self, id: WorkerId) {
-        self.desk().filled(id);
+        self.desk().filling.end(id);
     }
 
     /// An instance is done with a call.
@@ -335,7 +325,7 @@ impl Shared {
         {
             let mut desk = self.desk();
             desk.workers.remove(&id);
-            desk.filled(id);
+            desk.filling.end(id);
             desk.idle.retain(|other| *other != id);
             desk.spare.retain(|other| *other != id);
             if ended.is_err() {
@@ -390,19 +380,6 @@ fn end_reason(cause: Cause) -> EndReason {
 }
 
 impl Desk {
-    /// The instance that this thread is handing calls to.
-    fn filling_here(&mut self) -> Option<WorkerId> {
-        let here = std::thread::current().id();
-        let filling = self.filling.iter_mut().find(|filling| filling.thread == here && filling.room > 0)?;
-        filling.room -= 1;
-        Some(filling.id)
-    }
-
-    /// The instance has run, or is gone.
-    fn filled(&mut self, id: WorkerId) {
-        self.filling.retain(|filling| filling.id != id);
-    }
-
     fn list(&mut self, availability: Availability) -> &mut Vec<WorkerId> {
         match availability {
             Availability::Idle => &mut self.idle,

@@ -26,6 +26,8 @@ pub(super) struct Threads {
     /// Places for heavy instances, while they have to make room.
     places: Arc<Semaphore>,
     light_ran_nanos: AtomicU64,
+    /// When a heavy instance had to make room.
+    crowded_nanos: AtomicU64,
 }
 
 impl Threads {
@@ -34,6 +36,7 @@ impl Threads {
             base: Instant::now(),
             places: Arc::new(Semaphore::new(threads.saturating_sub(1).max(1))),
             light_ran_nanos: AtomicU64::new(0),
+            crowded_nanos: AtomicU64::new(0),
         })
     }
 
@@ -62,7 +65,18 @@ impl Share {
     pub(super) fn needs_place(&self, now: Instant) -> bool {
         let now = self.threads.nanos_at(now);
         let light_ran = self.threads.light_ran_nanos.load(Ordering::Relaxed);
-        self.is_heavy(now) && now.saturating_sub(light_ran) < nanos(ROOM) && light_ran > 0
+        let needed = self.is_heavy(now) && now.saturating_sub(light_ran) < nanos(ROOM) && light_ran > 0;
+        if needed {
+            self.threads.crowded_nanos.store(now.max(1), Ordering::Relaxed);
+        }
+        needed
+    }
+
+    /// Whether calls to the service must not wait for others that are ready: it uses little, and others have to make room.
+    pub(super) fn goes_first(&self, now: Instant) -> bool {
+        let now = self.threads.nanos_at(now);
+        let crowded = self.threads.crowded_nanos.load(Ordering::Relaxed);
+        crowded > 0 && now.saturating_sub(crowded) < nanos(ROOM) && !self.is_heavy(now)
     }
 
     /// An instance of the service was on a thread for this long, until now.
@@ -100,7 +114,9 @@ mod tests {
         heavy.ran(BURST * 3, now);
         assert!(!heavy.needs_place(now), "there is nobody to make room for");
         light.ran(Duration::from_micros(50), now);
+        assert!(!light.goes_first(now), "nobody had to make room yet");
         assert!(heavy.needs_place(now));
+        assert!(light.goes_first(now) && !heavy.goes_first(now));
         assert!(!light.needs_place(now));
     }
 

@@ -188,8 +188,12 @@ struct Sent {
 impl Sent {
     async fn answer(self) -> Answer {
         let Self { guard, mut answer, queued, handed, body_limit } = self;
-        // Often the answer is there when this returns.
-        handed.run();
+        let share = guard.lease.pool.shared.blueprint.share();
+        if share.goes_first(std::time::Instant::now()) {
+            handed.run_now()
+        } else {
+            handed.run()
+        }
         let received = if queued {
             let shared = &guard.lease.pool.shared;
             match tokio::time::timeout(shared.blueprint.limits().queue_wait, &mut answer).await {
