@@ -160,7 +160,7 @@ impl Bucket {
     /// again on the newer value. Returns the value written. An error from `change` leaves the key alone.
     ///
     /// # Errors
-    /// What `change` returned; [`Error::Contended`] when a hundred attempts in a row lost; [`Error::Unsupported`] with
+    /// What `change` returned; [`Error::Contended`] when a thousand attempts in a row lost; [`Error::Unsupported`] with
     /// the feature `portable`.
     pub fn update<E: From<Error>>(
         &self,

@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 
 /// How long a thread runs instances before it looks at what else there is to do, the last turn not counted. Calls back and
 /// forth would otherwise keep a connection's task on the thread for as long as they go on.
-const RUN_MAX: Duration = Duration::from_micros(100);
+const RUN_MAX: Duration = Duration::from_micros(250);
 
 /// After so many batches of one instance each, instances run at once instead; until so many have.
 const ALONE_MIN: u8 = 2;
