@@ -2,8 +2,11 @@
 //!
 //! A call makes a few dozen small allocations and frees them again. wasi-libc's allocator takes about two hundred
 //! instructions for each such pair, which was a third of what a guest did in a small call; taking a block from a list and
-//! putting it back takes twenty. Small blocks are never given back to the system: an instance keeps what its busiest moment
-//! needed, in the sizes it needed, as its linear memory does anyway.
+//! putting it back takes twenty.
+//!
+//! All these blocks are from one region, and only blocks from there go to a list: memory also comes from elsewhere, above all
+//! from the host, by `cabi_realloc`, which wasi-libc's part of the guest gives back to wasi-libc. When the region is used up,
+//! what is not on a list comes from the system.
 
 use std::{
     alloc::{GlobalAlloc, Layout},
@@ -16,8 +19,8 @@ const STEP: usize = 16;
 /// Larger blocks come from the system.
 const BLOCK_MAX: usize = 1024;
 const CLASSES: usize = BLOCK_MAX / STEP;
-/// What is asked of the system at once.
-const SLAB_BYTES: usize = 8 * 1024;
+/// What is asked of the system, once. Only what is touched of it takes memory.
+const REGION_BYTES: usize = 512 * 1024;
 
 /// A block that is free, as long as it is free.
 struct Free {
@@ -27,15 +30,17 @@ struct Free {
 /// Lists of free blocks, one for each size.
 pub(crate) struct FreeLists<A> {
     lists: [Cell<Option<NonNull<Free>>>; CLASSES],
-    /// What is left of the slab that new blocks are cut from: its start and its length.
-    slab: Cell<(*mut u8, usize)>,
+    /// Where the region begins; 0 before the first use.
+    region: Cell<usize>,
+    /// How much of it has been cut off so far.
+    used: Cell<usize>,
     system: A,
 }
 
 impl<A> FreeLists<A> {
     /// Lists that get their memory from `system`.
     pub(crate) const fn new(system: A) -> Self {
-        Self { lists: [const { Cell::new(None) }; CLASSES], slab: Cell::new((ptr::null_mut(), 0)), system }
+        Self { lists: [const { Cell::new(None) }; CLASSES], region: Cell::new(0), used: Cell::new(0), system }
     }
 
     fn list(&self, layout: Layout) -> Option<&Cell<Option<NonNull<Free>>>> {
@@ -45,32 +50,38 @@ impl<A> FreeLists<A> {
         }
         self.lists.get((layout.size().wrapping_sub(1)) / STEP)
     }
+
+    fn is_ours(&self, block: *mut u8) -> bool {
+        block.addr().wrapping_sub(self.region.get()) < self.used.get()
+    }
 }
 
 #[allow(unsafe_code, reason = "an allocator hands out raw memory; the arguments are at each block")]
 impl<A: GlobalAlloc> FreeLists<A> {
-    /// Cuts a block from the slab.
+    /// Cuts a block off the region, or takes one from the system.
     #[cold]
-    fn cut(&self, size: usize) -> *mut u8 {
-        let size = size.next_multiple_of(STEP);
-        let (mut start, mut left) = self.slab.get();
-        if left < size {
-            // What is left of the old slab is too small for this and stays unused: at most one block.
+    fn cut(&self, layout: Layout) -> *mut u8 {
+        let size = layout.size().next_multiple_of(STEP);
+        if self.region.get() == 0 {
             // SAFETY: the layout is not of size zero.
-            start = unsafe { self.system.alloc(Layout::from_size_align_unchecked(SLAB_BYTES, STEP)) };
-            if start.is_null() {
-                return start;
+            let region = unsafe { self.system.alloc(Layout::from_size_align_unchecked(REGION_BYTES, STEP)) };
+            if region.is_null() {
+                return region;
             }
-            left = SLAB_BYTES;
+            self.region.set(region.expose_provenance());
         }
-        // SAFETY: `left` bytes from `start` on are ours, and `size` is not more than that.
-        self.slab.set((unsafe { start.add(size) }, left - size));
-        start
+        let used = self.used.get();
+        if used + size > REGION_BYTES {
+            // SAFETY: the layout is the caller's.
+            return unsafe { self.system.alloc(layout) };
+        }
+        self.used.set(used + size);
+        ptr::with_exposed_provenance_mut(self.region.get() + used)
     }
 }
 
-// SAFETY: blocks of one list have the size of their class rounded up and alignment `STEP`; each is on its list or in
-// use, never both, and blocks are cut from memory that the system has given for good. Everything else is the system's.
+// SAFETY: blocks of the region have the size of their class rounded up and alignment `STEP`; each is on the list of its class
+// or in use, never both, and the region is never given back. Everything else is the system's, and goes back to it.
 // The lists are not synchronised; see `Sync` below.
 #[allow(unsafe_code, reason = "the argument is above")]
 unsafe impl<A: GlobalAlloc> GlobalAlloc for FreeLists<A> {
@@ -86,19 +97,19 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for FreeLists<A> {
                 list.set(unsafe { block.as_ref() }.next);
                 block.as_ptr().cast()
             }
-            None => self.cut(layout.size()),
+            None => self.cut(layout),
         }
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         match (self.list(layout), NonNull::new(block.cast::<Free>())) {
-            (Some(list), Some(free)) => {
+            (Some(list), Some(free)) if self.is_ours(block) => {
                 // SAFETY: the block is the caller's no more, and large and aligned enough for a `Free`.
                 unsafe { free.write(Free { next: list.get() }) };
                 list.set(Some(free));
             }
-            // SAFETY: the caller's promise; without a list it came from the system.
+            // SAFETY: the caller's promise; it came from the system.
             _ => unsafe { self.system.dealloc(block, layout) },
         }
     }
@@ -107,10 +118,11 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for FreeLists<A> {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller promises that this size makes a layout.
         let wanted = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        let ours = self.is_ours(block);
         match (self.list(layout), self.list(wanted)) {
-            // SAFETY: the caller's promise; both are the system's.
-            (None, None) => return unsafe { self.system.realloc(block, layout, size) },
-            (Some(old), Some(new)) if ptr::eq(old, new) => return block,
+            (Some(old), Some(new)) if ours && ptr::eq(old, new) => return block,
+            // SAFETY: the caller's promise; the system's before and after.
+            (_, None) if !ours => return unsafe { self.system.realloc(block, layout, size) },
             _ => {}
         }
         // SAFETY: as for `alloc` and `dealloc`; the blocks do not overlap, since both are in use.
@@ -133,6 +145,34 @@ unsafe impl<A: Sync> Sync for FreeLists<A> {}
 #[cfg(target_family = "wasm")]
 #[global_allocator]
 static ALLOCATOR: FreeLists<std::alloc::System> = FreeLists::new(std::alloc::System);
+
+/// What the host allocates with. Whoever gets it may give it back to the system, so it has to be from there.
+///
+/// # Safety
+///
+/// As the canonical ABI says: `old` is null, or what this has returned for `old_size` and `align`.
+#[cfg(target_family = "wasm")]
+#[allow(unsafe_code, reason = "the argument is below")]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, size: usize) -> *mut u8 {
+    use std::alloc::System;
+
+    if size == 0 {
+        return ptr::without_provenance_mut(align);
+    }
+    // SAFETY: the host gives alignments that are powers of two, and asks again only with what it was given.
+    let block = unsafe {
+        if old_size == 0 {
+            System.alloc(Layout::from_size_align_unchecked(size, align))
+        } else {
+            System.realloc(old, Layout::from_size_align_unchecked(old_size, align), size)
+        }
+    };
+    if block.is_null() {
+        std::process::abort();
+    }
+    block
+}
 
 #[cfg(test)]
 mod tests;

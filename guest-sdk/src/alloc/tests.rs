@@ -91,3 +91,36 @@ fn a_freed_block_is_the_next_of_its_size() {
         assert_eq!(lists.realloc(second, layout(20), 30), second, "there is room in the block");
     }
 }
+
+#[test]
+fn what_the_system_gave_goes_back_to_it() {
+    let lists = FreeLists::new(System);
+    let layout = Layout::from_size_align(20, 8).unwrap();
+    // SAFETY: no size is zero, and what is freed is used no more.
+    unsafe {
+        let first = lists.alloc(layout);
+        let foreign = System.alloc(layout);
+        lists.dealloc(foreign, layout);
+        assert!(lists.alloc(layout) != foreign, "a block of the system's is on a list");
+        lists.dealloc(first, layout);
+        let foreign = System.alloc(layout);
+        let grown = lists.realloc(foreign, layout, 30);
+        assert!(lists.is_ours(grown));
+        lists.dealloc(grown, Layout::from_size_align(30, 8).unwrap());
+    }
+}
+
+#[test]
+fn a_used_up_region_leaves_the_system() {
+    let lists = FreeLists::new(System);
+    let layout = Layout::from_size_align(1000, 8).unwrap();
+    // SAFETY: the size is not zero; each block is freed once.
+    unsafe {
+        let blocks: Vec<_> = (0..REGION_BYTES / 500).map(|_| lists.alloc(layout)).collect();
+        assert!(blocks.iter().any(|block| !lists.is_ours(*block)));
+        for block in blocks {
+            lists.dealloc(block, layout);
+        }
+        assert!(lists.is_ours(lists.alloc(layout)));
+    }
+}
