@@ -203,10 +203,10 @@ impl Shared {
         }
     }
 
-    /// How many calls an instance that is handed one takes at the same time.
+    /// How many calls an instance that is handed one may be handed with it.
     fn room_beside_one(&self) -> usize {
-        let reused = self.blueprint.limits().reuse_max.is_none();
-        if reused { self.blueprint.concurrency().saturating_sub(1) } else { 0 }
+        let together = self.blueprint.limits().reuse_max.is_none() && self.blueprint.share().is_brief();
+        if together { self.blueprint.concurrency().saturating_sub(1) } else { 0 }
     }
 
     fn spawn(&self, desk: &mut Desk) -> Option<WorkerId> {
@@ -301,7 +301,7 @@ impl Shared {
     }
 
     /// A worker is gone. `unserved` are calls it had not begun.
-    pub(super) fn left(&self, id: WorkerId, ended: &Ended, unserved: Vec<Box<Job>>) {
+    pub(super) fn left(&self, id: WorkerId, ended: &Ended, unserved: Vec<Job>) {
         let guest = self.blueprint.guest();
         match ended {
             Ok(why) => self.metrics.instance_ended(why.end_reason()),
@@ -341,7 +341,7 @@ impl Shared {
             } else {
                 for job in unserved.into_iter().rev() {
                     desk.running = desk.running.saturating_sub(1);
-                    desk.queue.push_front((job, Instant::now()));
+                    desk.queue.push_front((Box::new(job), Instant::now()));
                 }
             }
             self.pump(&mut desk);

@@ -20,6 +20,9 @@ const DEBT_MAX: Duration = Duration::from_millis(100);
 /// How long after a light service ran the heavy ones make room: it is likely to run again.
 const ROOM: Duration = Duration::from_millis(20);
 
+/// Turns below this are brief: a dozen small calls, or one that computes a little.
+const BRIEF: Duration = Duration::from_micros(500);
+
 /// What all services share.
 pub(super) struct Threads {
     base: Instant,
@@ -54,11 +57,13 @@ pub(super) struct Share {
     threads: Arc<Threads>,
     /// When the debt would be paid if nothing were added: one number holds debt and time.
     paid_nanos: AtomicU64,
+    /// How long an instance is on a thread when it is, lately.
+    turn_nanos: AtomicU64,
 }
 
 impl Share {
     pub(super) fn new(threads: Arc<Threads>) -> Self {
-        Self { threads, paid_nanos: AtomicU64::new(0) }
+        Self { threads, paid_nanos: AtomicU64::new(0), turn_nanos: AtomicU64::new(0) }
     }
 
     /// Whether an instance of the service needs a place to run now.
@@ -72,6 +77,11 @@ impl Share {
         needed
     }
 
+    /// Whether its calls are over so soon that several on one instance do not keep each other waiting.
+    pub(super) fn is_brief(&self) -> bool {
+        self.turn_nanos.load(Ordering::Relaxed) < nanos(BRIEF)
+    }
+
     /// Whether calls to the service must not wait for others that are ready: it uses little, and others have to make room.
     pub(super) fn goes_first(&self, now: Instant) -> bool {
         let now = self.threads.nanos_at(now);
@@ -82,6 +92,9 @@ impl Share {
     /// An instance of the service was on a thread for this long, until now.
     pub(super) fn ran(&self, spent: Duration, now: Instant) {
         let now = self.threads.nanos_at(now);
+        // A moving average. Two threads may lose each other's turn, which does not matter.
+        let turn = self.turn_nanos.load(Ordering::Relaxed);
+        self.turn_nanos.store(turn - turn / 8 + nanos(spent) / 8, Ordering::Relaxed);
         let scale = 1_000_000_000 / nanos(EARNED_PER_SECOND).max(1);
         let added = nanos(spent).saturating_mul(scale);
         let _ = self.paid_nanos.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid| {
@@ -118,6 +131,17 @@ mod tests {
         assert!(heavy.needs_place(now));
         assert!(light.goes_first(now) && !heavy.goes_first(now));
         assert!(!light.needs_place(now));
+    }
+
+    #[test]
+    fn a_service_that_computes_is_not_brief_until_it_is_again() {
+        let share = Share::new(Threads::new(2));
+        let turns = |spent: Duration, times: usize| (0..times).for_each(|_| share.ran(spent, Instant::now()));
+        assert!(share.is_brief());
+        turns(Duration::from_millis(1), 8);
+        assert!(!share.is_brief());
+        turns(Duration::from_micros(20), 16);
+        assert!(share.is_brief());
     }
 
     #[test]

@@ -90,10 +90,10 @@ pub(super) async fn run(
         }
     };
     inbox.close();
-    let mut unserved: Vec<Box<Job>> = Vec::new();
+    let mut unserved: Vec<Job> = Vec::new();
     while let Ok(message) = inbox.try_recv() {
         if let Message::Call(job) = message {
-            unserved.push(job);
+            unserved.push(*job);
         }
     }
     drop(permit);
@@ -108,7 +108,7 @@ struct Leave {
 }
 
 impl Leave {
-    fn tell(mut self, ended: &Ended, unserved: Vec<Box<Job>>) {
+    fn tell(mut self, ended: &Ended, unserved: Vec<Job>) {
         self.told = true;
         self.shared.left(self.id, ended, unserved);
     }

@@ -31,7 +31,7 @@ async fn call(target: &str, request: Request) -> Result<Response, CallError> {
 /// What became of a call, in a few words that do not name the caller's data.
 fn outcome(result: &Result<Response, CallError>) -> String {
     match result {
-        Ok(response) => format!("status {}", status(&response)),
+        Ok(response) => format!("status {}", status(response)),
         Err(error) => format!("{:?}", error.kind),
     }
 }

@@ -49,7 +49,7 @@ fn a_service_is_written_and_left_alone_when_it_is_the_same() {
     assert_eq!(before, after);
 
     // Of the same size, so that the content has to be compared.
-    let second = component(&LEAN.replace("0.1.0", "0.1.1"), "");
+    let second = component(&LEAN.replace("0.2.0", "0.2.1"), "");
     assert_eq!(second.len(), first.len());
     assert_eq!(build(&second).change, Change::Written);
     assert_eq!(fs::read(&built.path).unwrap(), second);
