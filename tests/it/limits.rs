@@ -241,3 +241,15 @@ async fn answers_that_are_none() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_head_that_is_none_is_refused_and_harms_nobody() {
+    let host = Host::with(&[&HOSTILE_LEAN]).await;
+    for kind in ["nothing", "cut", "more", "count", "length", "huge"] {
+        host.get(&format!("/hostile-lean/bad-head/{kind}")).await.expect(502);
+        host.answers("/hostile-lean/ok", 200, "ok").await;
+    }
+    host.get("/hostile-lean/bad-head/good").await.expect(200);
+    let failed = host.metrics().await.sum("hostel_instances_ended_total", &[("reason", "trap")]);
+    assert_eq!(failed, 0.0, "an instance was ended for it");
+}
