@@ -28,19 +28,20 @@ impl<'c> ContextFields<'c> {
 
     /// Whether the context decides what a field of this name says, whatever anybody else put there.
     pub fn is_one(name: &HeaderName) -> bool {
-        let name = name.as_str();
-        name.starts_with(header::RESERVED_PREFIX) || name == "traceparent" || name == "grpc-timeout"
+        name.as_str().starts_with(header::RESERVED_PREFIX)
+            || *name == header::TRACEPARENT
+            || *name == header::GRPC_TIMEOUT
     }
 
     /// Names and values.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &[u8])> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = (HeaderName, &[u8])> + '_ {
         let timeout = self.timeout.as_bytes();
         let all = [
-            ("traceparent", &self.traceparent[..]),
-            ("hostel-caller", self.caller.as_bytes()),
-            ("hostel-depth", self.depth.as_bytes()),
-            ("hostel-timeout", timeout),
-            ("grpc-timeout", timeout),
+            (header::TRACEPARENT, &self.traceparent[..]),
+            (header::CALLER, self.caller.as_bytes()),
+            (header::DEPTH, self.depth.as_bytes()),
+            (header::TIMEOUT, timeout),
+            (header::GRPC_TIMEOUT, timeout),
         ];
         all.into_iter().take(if self.is_grpc { 5 } else { 4 })
     }
@@ -55,7 +56,7 @@ impl<'c> ContextFields<'c> {
         for (name, value) in fields.iter() {
             // All of them are digits, names and hexadecimal.
             if let Ok(value) = HeaderValue::from_bytes(value) {
-                headers.insert(HeaderName::from_static(name), value);
+                headers.insert(name, value);
             }
         }
     }

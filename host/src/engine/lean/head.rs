@@ -49,7 +49,7 @@ pub(in crate::engine) fn write_request(parts: &http::request::Parts, context: &C
         }
     }
     for (name, value) in context.iter() {
-        fields.put(name, value);
+        fields.put(name.as_str(), value);
     }
     fields.end();
     head

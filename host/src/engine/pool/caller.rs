@@ -189,7 +189,7 @@ impl Sent {
     async fn answer(self) -> Answer {
         let Self { guard, mut answer, queued, handed, body_limit } = self;
         let share = guard.lease.pool.shared.blueprint.share();
-        if share.goes_first(std::time::Instant::now()) {
+        if share.goes_first() {
             handed.run_now()
         } else {
             handed.run()
