@@ -7,6 +7,7 @@
 //! Nothing outside of this module and of `capability` names wasmtime.
 
 mod answer;
+mod background;
 mod blueprint;
 mod cache;
 mod capability;
@@ -27,6 +28,7 @@ mod standard;
 mod state;
 mod stream;
 mod ticker;
+mod tier;
 mod wakeups;
 mod worker;
 
@@ -35,16 +37,18 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::Linker;
 
 use crate::observe::metrics::ServiceMetrics;
-use blueprint::Blueprint;
+use blueprint::{Blueprint, Entry};
 use cache::Cache;
+use compile::Compiler;
 use share::{Share, Threads};
 use ticker::Ticker;
 
 pub use blueprint::Door;
 pub use capability::{Capability, Guest};
+pub use compile::Compiled;
 pub use failure::{Cause, Failure};
 pub use guest_log::GuestLog;
 pub use handoff::serve_on_this_thread;
@@ -124,14 +128,9 @@ pub struct Engine {
     core: Arc<Core>,
     linker: Arc<Linker<State>>,
     capabilities: Arc<[Arc<dyn Capability>]>,
-    cache: Option<Arc<Cache>>,
-    compiles: Arc<Semaphore>,
+    compiler: Compiler,
     _ticker: Arc<Ticker>,
 }
-
-/// A compiled module.
-#[derive(Clone)]
-pub struct Compiled(Component);
 
 impl Engine {
     /// Starts the engine. Guests run on `runtime`, whose number of threads is `threads`; compiled modules are kept
@@ -169,7 +168,7 @@ impl Engine {
             .map_err(|error| Error::Engine(format!("cannot start a thread: {error}")))?;
         Ok(Self {
             core: Arc::new(Core {
-                wasmtime,
+                wasmtime: wasmtime.clone(),
                 runtime,
                 threads,
                 instances: Arc::new(Semaphore::new(settings.instances_max)),
@@ -178,8 +177,7 @@ impl Engine {
             }),
             linker: Arc::new(linker),
             capabilities: capabilities.into(),
-            cache: cache.map(Arc::new),
-            compiles: Arc::new(Semaphore::new(settings.compile_threads.max(1))),
+            compiler: Compiler::new(wasmtime, cache, settings)?,
             _ticker: Arc::new(ticker),
         })
     }
@@ -190,20 +188,27 @@ impl Engine {
     ///
     /// When the bytes are no component this engine can run.
     pub async fn compile(&self, bytes: Arc<[u8]>, digest: &str) -> Result<Compiled, Error> {
-        let gone = |_| Error::Compile("the compiler went away".into());
-        let _turn = self.compiles.acquire().await.map_err(|_| Error::Compile("the host is stopping".into()))?;
-        let (tx, rx) = tokio::sync::oneshot::channel();
-        let work = {
-            let (engine, cache, digest) = (self.core.wasmtime.clone(), self.cache.clone(), digest.to_owned());
-            move || {
-                let _ = tx.send(compile::compile(&engine, cache.as_deref(), &bytes, &digest));
-            }
+        self.compiler.compile(bytes, digest).await
+    }
+
+    /// Replaces baseline code by optimised code: instances that were made of the former
+    /// end when they have nothing to do. Returns whether that came about; the pool may be closed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be compiled, or does not start within `timeout`. Then the pool goes on as it was.
+    pub async fn optimise(&self, pool: &Pool, compiled: Compiled, timeout: Duration) -> Result<bool, Error> {
+        let wanted = {
+            let pool = pool.clone();
+            move || !pool.is_closed()
         };
-        std::thread::Builder::new()
-            .name("hostel-compile".into())
-            .spawn(work)
-            .map_err(|error| Error::Compile(format!("cannot start a thread: {error}")))?;
-        rx.await.map_err(gone)?.map(Compiled)
+        let Some(compiled) = self.compiler.again(compiled, wanted).await? else { return Ok(false) };
+        pool.renew(Arc::new(self.link(&compiled)?), timeout).await
+    }
+
+    fn link(&self, compiled: &Compiled) -> Result<Entry, Error> {
+        let linked = self.linker.instantiate_pre(&compiled.component);
+        Entry::new(linked.map_err(|error| Error::Link(format!("{error:#}")))?)
     }
 
     /// Links a compiled module for a guest. No instance is started yet.
@@ -219,15 +224,14 @@ impl Engine {
         log: GuestLog,
         metrics: Arc<ServiceMetrics>,
     ) -> Result<Pool, Error> {
-        let pre = self.linker.instantiate_pre(&compiled.0).map_err(|error| Error::Link(format!("{error:#}")))?;
         let blueprint = Blueprint::new(
-            pre,
+            self.link(compiled)?,
             Arc::new(guest),
             self.capabilities.clone(),
             limits,
             Arc::new(log),
             Share::new(self.core.shares.clone()),
-        )?;
+        );
         Ok(Pool::new(self.core.clone(), blueprint, metrics))
     }
 }

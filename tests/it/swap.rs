@@ -2,6 +2,7 @@
 
 mod load;
 mod memory;
+mod tiers;
 
 use std::time::Duration;
 

@@ -70,6 +70,8 @@ pub struct ModuleReport {
     pub digest: Option<String>,
     /// How it is called: `lean`, `wasi:http 0.3` or `wasi:http 0.2`.
     pub door: Option<Cow<'static, str>>,
+    /// The tier of its code: `baseline`, until `optimised` code replaces it.
+    pub code: Option<Cow<'static, str>>,
     /// Since when that version serves; seconds since 1970.
     pub since_unix_s: Option<u64>,
     /// Of the component that serves, in bytes.
@@ -118,6 +120,7 @@ impl ModuleReport {
             version: None,
             digest: None,
             door: None,
+            code: None,
             since_unix_s: None,
             size_bytes: None,
             instances: 0,
@@ -134,6 +137,7 @@ impl ModuleReport {
             report.version = Some(deployed.version().to_string());
             report.digest = Some(inspection.digest.to_string());
             report.door = Some(deployed.pool().door().as_str().into());
+            report.code = Some(deployed.code().into());
             report.since_unix_s = Some(unix_s(deployed.since()));
             report.size_bytes = Some(inspection.size);
             report.instances = pool.instances;

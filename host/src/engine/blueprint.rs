@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, InstancePre, TypedFunc};
 use wasmtime_wasi::WasiCtx;
@@ -37,7 +38,8 @@ impl Door {
     }
 }
 
-enum Entry {
+/// A linked module, by its door.
+pub(super) enum Entry {
     Lean { pre: InstancePre<State>, handle: ComponentExportIndex },
     Standard3(p3::bindings::ServicePre<State>),
     Standard2(p2::bindings::ProxyPre<State>),
@@ -50,9 +52,36 @@ pub(super) enum Handler {
     Standard2(p2::bindings::Proxy),
 }
 
+impl Entry {
+    /// Finds the door of a linked module; the lean one when it has both.
+    pub(super) fn new(pre: InstancePre<State>) -> Result<Self, Error> {
+        let component = pre.component();
+        let handle = component
+            .get_export_index(None, lean::HANDLER)
+            .and_then(|interface| component.get_export_index(Some(&interface), "handle"));
+        if let Some(handle) = handle {
+            return Ok(Self::Lean { pre, handle });
+        }
+        match p3::bindings::ServicePre::new(pre.clone()) {
+            Ok(pre) => Ok(Self::Standard3(pre)),
+            Err(_) => Ok(Self::Standard2(p2::bindings::ProxyPre::new(pre).map_err(|_| Error::NoDoor)?)),
+        }
+    }
+
+    fn door(&self) -> Door {
+        match self {
+            Self::Lean { .. } => Door::Lean,
+            Self::Standard3(_) => Door::Standard3,
+            Self::Standard2(_) => Door::Standard2,
+        }
+    }
+}
+
 /// A compiled and linked module, with everything its instances share.
 pub(super) struct Blueprint {
-    entry: Entry,
+    /// What instances are made of; the same module compiled better may take its place.
+    entry: ArcSwap<Entry>,
+    door: Door,
     guest: Arc<Guest>,
     capabilities: Arc<[Arc<dyn Capability>]>,
     limits: Limits,
@@ -69,36 +98,25 @@ pub(super) struct Instance {
 }
 
 impl Blueprint {
-    /// Finds the door of a linked module; the lean one when it has both.
     pub(super) fn new(
-        pre: InstancePre<State>,
+        entry: Entry,
         guest: Arc<Guest>,
         capabilities: Arc<[Arc<dyn Capability>]>,
         limits: Limits,
         log: Arc<GuestLog>,
         share: Share,
-    ) -> Result<Self, Error> {
-        let component = pre.component();
-        let handle = component
-            .get_export_index(None, lean::HANDLER)
-            .and_then(|interface| component.get_export_index(Some(&interface), "handle"));
-        let entry = if let Some(handle) = handle {
-            Entry::Lean { pre, handle }
-        } else {
-            match p3::bindings::ServicePre::new(pre.clone()) {
-                Ok(pre) => Entry::Standard3(pre),
-                Err(_) => Entry::Standard2(p2::bindings::ProxyPre::new(pre).map_err(|_| Error::NoDoor)?),
-            }
-        };
-        Ok(Self { entry, guest, capabilities, limits, log, share })
+    ) -> Self {
+        let door = entry.door();
+        Self { entry: ArcSwap::from_pointee(entry), door, guest, capabilities, limits, log, share }
     }
 
     pub(super) fn door(&self) -> Door {
-        match &self.entry {
-            Entry::Lean { .. } => Door::Lean,
-            Entry::Standard3(_) => Door::Standard3,
-            Entry::Standard2(_) => Door::Standard2,
-        }
+        self.door
+    }
+
+    /// Has instances made of this from now on. Returns what they were made of.
+    pub(super) fn replace(&self, entry: Arc<Entry>) -> Arc<Entry> {
+        self.entry.swap(entry)
     }
 
     pub(super) fn share(&self) -> &Share {
@@ -115,7 +133,7 @@ impl Blueprint {
 
     /// How many calls one instance takes at once.
     pub(super) fn concurrency(&self) -> usize {
-        match self.door() {
+        match self.door {
             Door::Standard2 => 1,
             Door::Lean | Door::Standard3 => self.limits.concurrency,
         }
@@ -146,7 +164,7 @@ impl Blueprint {
             capability.prepare(&self.guest, store.data_mut());
         }
         stopwatch.start(std::time::Instant::now());
-        let handler = match &self.entry {
+        let handler = match &**self.entry.load() {
             Entry::Lean { pre, handle } => {
                 let instance = pre.instantiate_async(&mut store).await?;
                 Handler::Lean(instance.get_typed_func(&mut store, handle)?)

@@ -59,11 +59,13 @@ struct Desk {
     /// Calls that instances have.
     running: usize,
     next_id: u64,
+    /// Workers before this one were made of code that has been replaced: they are not handed calls any more.
+    outdated_before: u64,
     /// A task waits until the host may have one more instance.
     waiting_for_permit: bool,
     backoff: Backoff,
-    /// How the latest instance to start did, for whoever probes.
-    last_start: Option<Result<(), super::Failure>>,
+    /// The latest instance to start, or not to, for whoever probes.
+    last_start: Option<(WorkerId, Result<(), super::Failure>)>,
 }
 
 /// What the pool's callers and workers share.
@@ -98,6 +100,7 @@ impl Shared {
                 queue: VecDeque::new(),
                 running: 0,
                 next_id: 0,
+                outdated_before: 0,
                 waiting_for_permit: false,
                 backoff: Backoff::default(),
                 last_start: None,
@@ -267,7 +270,7 @@ impl Shared {
             let Some(at) = list.iter().position(|other| *other == id) else { return false };
             list.remove(at);
         }
-        if desk.phase == Phase::Closed && now.is_some() {
+        if (desk.phase == Phase::Closed || id.0 < desk.outdated_before) && now.is_some() {
             if let Some(inbox) = desk.workers.get(&id) {
                 let _ = inbox.send(Message::Close);
             }
@@ -281,9 +284,9 @@ impl Shared {
     }
 
     /// An instance is up.
-    pub(super) fn started(&self, took: Duration) {
+    pub(super) fn started(&self, id: WorkerId, took: Duration) {
         self.metrics.instance_started(took);
-        self.desk().last_start = Some(Ok(()));
+        self.desk().last_start = Some((id, Ok(())));
         self.starts.send_modify(|count| *count += 1);
     }
 
@@ -334,7 +337,7 @@ impl Shared {
             if let Err(failure) = ended
                 && failure.cause == Cause::Start
             {
-                desk.last_start = Some(Err(failure.clone()));
+                desk.last_start = Some((id, Err(failure.clone())));
                 // Were they tried again, a module that cannot start would spin.
                 desk.running = desk.running.saturating_sub(unserved.len());
                 rejected = unserved.into_iter().map(|job| (job, failure.to_call_error())).collect();

@@ -24,6 +24,8 @@ pub struct Settings {
     pub threads: usize,
     /// Components compiled at once, off the serving threads.
     pub compile_threads: usize,
+    /// Whether a component that is new is first compiled without optimisation, to serve soon, and then once more with it.
+    pub tiered_compile: bool,
 }
 
 impl Default for Settings {
@@ -35,6 +37,7 @@ impl Default for Settings {
             tick_ms: 1,
             threads: 0,
             compile_threads: 1,
+            tiered_compile: true,
         }
     }
 }

@@ -77,7 +77,7 @@ pub(super) async fn run(
     let ended = match shared.blueprint().start(shared.engine()).await {
         Err(error) => Err(Failure::of(Cause::Start, &error)),
         Ok(instance) => {
-            shared.started(starting.elapsed());
+            shared.started(id, starting.elapsed());
             let mut worker = Worker { shared: &shared, id, ledger: Ledger::default() };
             let (ended, store) = worker.run(instance, &mut inbox).await;
             drop(worker);

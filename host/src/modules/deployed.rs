@@ -1,7 +1,7 @@
 //! One version of a service, from bytes on disk to instances that take calls.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http_body_util::BodyExt;
@@ -11,7 +11,7 @@ use super::manifest::{self, Limits, Manifest};
 use super::settings::Services;
 use super::source::{Error, Source};
 use crate::call::{Body, CallContext, CallError, Caller, Deadline, Request, ServiceName, TraceContext};
-use crate::engine::{self, Engine, Guest, GuestLog, Lease, Pool};
+use crate::engine::{self, Compiled, Engine, Guest, GuestLog, Lease, Pool};
 use crate::observe::metrics::{CallMetrics, Locality, Metrics, ServiceMetrics};
 
 /// What a version is made with.
@@ -36,6 +36,8 @@ pub struct Deployed {
     source: Source,
     manifest: Arc<Manifest>,
     pool: Pool,
+    /// What runs, as long as it is to be compiled again.
+    unoptimised: Mutex<Option<Compiled>>,
     since: SystemTime,
     calls: HashMap<Arc<str>, CallMetrics>,
     other_calls: CallMetrics,
@@ -89,7 +91,45 @@ impl Deployed {
         let counted = |route: &Arc<str>| platform.metrics.calls(&label, &version, route, Locality::Local);
         let calls = known_routes(&manifest, &source.inspection).map(|route| (route.clone(), counted(&route))).collect();
         let other_calls = counted(&ANY_ROUTE.into());
-        Ok(Self { service, version, manifest, pool, since: SystemTime::now(), calls, other_calls, metrics, source })
+        Ok(Self {
+            service,
+            version,
+            manifest,
+            pool,
+            unoptimised: Mutex::new(compiled.is_baseline().then_some(compiled)),
+            since: SystemTime::now(),
+            calls,
+            other_calls,
+            metrics,
+            source,
+        })
+    }
+
+    /// Replaces baseline code by optimised code. Calls go on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When that fails; the version goes on as it is.
+    pub async fn optimise(&self, platform: &Platform) -> Result<(), Error> {
+        let Some(baseline) = self.unoptimised().clone() else { return Ok(()) };
+        let done = platform.engine.optimise(&self.pool, baseline, platform.start_timeout).await;
+        done.map_err(|source| Error::Engine { file: self.source.file.clone(), source })?;
+        *self.unoptimised() = None;
+        Ok(())
+    }
+
+    /// Whether it runs baseline code, which is being replaced.
+    pub(super) fn is_baseline(&self) -> bool {
+        self.unoptimised().is_some()
+    }
+
+    /// The tier of its code: `baseline`, until `optimised` code replaces it.
+    pub fn code(&self) -> &'static str {
+        if self.is_baseline() { "baseline" } else { "optimised" }
+    }
+
+    fn unoptimised(&self) -> std::sync::MutexGuard<'_, Option<Compiled>> {
+        self.unoptimised.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The service this is a version of.

@@ -214,13 +214,32 @@ impl Loader {
         tracing::info!(
             service = %deployed.service(), version = %deployed.version(), file = deployed.file(),
             replaces = old.as_ref().map(|old| old.version().as_ref()), door = deployed.pool().door().as_str(),
+            code = deployed.code(),
             "a module serves"
         );
+        self.optimise(&deployed);
         if let Some(old) = old {
             self.retire(old, Some(&deployed));
         }
         self.retry_those_in_the_way();
         Ok(())
+    }
+
+    /// What serves with baseline code gets optimised code as soon as that is compiled.
+    fn optimise(&self, deployed: &Arc<Deployed>) {
+        if !deployed.is_baseline() {
+            return;
+        }
+        let (deployed, platform) = (deployed.clone(), self.platform.clone());
+        tokio::spawn(async move {
+            let (service, version) = (deployed.service(), deployed.version());
+            match deployed.optimise(&platform).await {
+                Ok(()) => tracing::debug!(%service, %version, "a module runs optimised code"),
+                Err(error) => {
+                    tracing::warn!(%service, %version, %error, "a module goes on with baseline code");
+                }
+            }
+        });
     }
 
     fn fail(&mut self, stem: &str, found: &Found, error: &Error) {

@@ -29,7 +29,7 @@ impl Default for Settings {
         Self {
             dir: PathBuf::from("modules"),
             poll_ms: 1_000,
-            debounce_ms: 50,
+            debounce_ms: 20,
             drain_ms: 10_000,
             start_timeout_ms: 5_000,
         }

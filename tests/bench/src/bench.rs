@@ -64,7 +64,9 @@ impl Bench<'_> {
         let data = self.files.data.join(name);
         let host = Host { modules, data: &data, config };
         if !data.exists() {
-            self.place.host(host)?.stop()?;
+            let server = self.place.host(host)?;
+            server.optimised()?;
+            server.stop()?;
         }
         self.place.host(host)
     }

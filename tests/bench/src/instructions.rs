@@ -57,7 +57,9 @@ pub(crate) fn measure(bench: &Bench<'_>, records: &mut Vec<Record>) -> anyhow::R
         let modules = if side == Side::Standard { &files.standard } else { &files.lean };
         if side != Side::Native {
             // Compiles the modules, so that the host that is counted need not.
-            bench.place.host(host(modules))?.stop()?;
+            let server = bench.place.host(host(modules))?;
+            server.optimised()?;
+            server.stop()?;
         }
         for (what, path, requests, each) in COUNTED {
             remove_dir(&counts)?;

@@ -51,6 +51,8 @@ struct Status {
 #[derive(Deserialize)]
 struct ServiceStatus {
     instances: u64,
+    /// None of a module that does not serve.
+    code: Option<String>,
 }
 
 /// How a server says that it is ready.
@@ -222,11 +224,28 @@ impl Server {
     ///
     /// When it is no host, or does not say.
     pub(crate) fn instances(&self) -> anyhow::Result<u64> {
+        Ok(self.status()?.services.iter().map(|service| service.instances).sum())
+    }
+
+    /// Waits until all services of this host run optimised code. Only that is kept for its next start.
+    ///
+    /// # Errors
+    ///
+    /// When it is no host, or does not say.
+    pub(crate) fn optimised(&self) -> anyhow::Result<()> {
+        let begin = Instant::now();
+        while self.status()?.services.iter().any(|service| service.code.as_deref() == Some("baseline")) {
+            anyhow::ensure!(begin.elapsed() < START_MAX, "it was not optimised in time");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    fn status(&self) -> anyhow::Result<Status> {
         let admin = self.admin.context("a server without an admin port")?;
         let (status, body) = http::get(admin, "localhost", "/api/v1/status", REQUEST_MAX)?;
         anyhow::ensure!(status == 200, "the status answers {status}");
-        let status: Status = serde_json::from_str(&body)?;
-        Ok(status.services.iter().map(|service| service.instances).sum())
+        Ok(serde_json::from_str(&body)?)
     }
 
     /// The memory of all processes.

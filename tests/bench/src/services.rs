@@ -42,7 +42,11 @@ pub(crate) fn warm(bench: &Bench<'_>) -> anyhow::Result<()> {
     let begin = Instant::now();
     let cores = Cores::shared();
     let place = Place { cores: &cores, ..bench.place };
-    bench.place.cores.unpinned(|| start(bench, &place, most)?.stop())??;
+    bench.place.cores.unpinned(|| {
+        let server = start(bench, &place, most)?;
+        server.optimised()?;
+        server.stop()
+    })??;
     eprintln!("compiled or found in {:.0} s", begin.elapsed().as_secs_f64());
     Ok(())
 }

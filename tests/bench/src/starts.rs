@@ -57,6 +57,9 @@ fn time_start(bench: &Bench<'_>, start: Start) -> anyhow::Result<Duration> {
         _ => (200, Some(Work::EXPECT)),
     };
     let taken = server.first_response(FRONT_HOST, Work::Hello.path(), expect)?;
+    if start == Start::Cold {
+        server.optimised()?;
+    }
     server.stop()?;
     Ok(taken)
 }

@@ -1,4 +1,5 @@
-//! The rows `swap`: a module is replaced while another service of the host is under steady load.
+//! The rows `swap`: a module is replaced while another service of the host is under steady load; first with all cores for
+//! host and client, as compiling would find them in use, then with only the servers' cores for the host.
 
 use std::fs;
 use std::time::{Duration, Instant, SystemTime};
@@ -7,12 +8,13 @@ use anyhow::Context as _;
 
 use crate::bench::Bench;
 use crate::component;
+use crate::cores::Cores;
 use crate::cpu::Cpu;
 use crate::http::{self, Client};
 use crate::load::{self, Answer, Load};
 use crate::pace::Pace;
 use crate::record::{Record, Table, compared, plain};
-use crate::server::{REQUEST_MAX, Server};
+use crate::server::{Place, REQUEST_MAX, Server};
 use crate::stats::Latency;
 use crate::work::{FRONT_HOST, Work};
 
@@ -40,6 +42,17 @@ const SWAP_MAX: Duration = Duration::from_secs(60);
 const SWAPPED: &str = "swapped.localhost";
 
 pub(crate) fn measure(bench: &Bench<'_>, round: usize, records: &mut Vec<Record>) -> anyhow::Result<()> {
+    let cores = Cores::shared();
+    let place = Place { cores: &cores, ..bench.place };
+    let shared = Bench { place, disturbance_max: bench.disturbance_max.clone(), ..*bench };
+    bench.place.cores.unpinned(|| swap(&shared, "all cores", round, records))??;
+    if bench.place.cores.are_split() {
+        swap(bench, "half of the cores", round, records)?;
+    }
+    Ok(())
+}
+
+fn swap(bench: &Bench<'_>, place: &str, round: usize, records: &mut Vec<Record>) -> anyhow::Result<()> {
     let files = bench.files;
     let front = fs::read(files.lean.join("bench-front.wasm"))?;
     let put = |module: &[u8]| -> anyhow::Result<Instant> {
@@ -59,11 +72,12 @@ pub(crate) fn measure(bench: &Bench<'_>, round: usize, records: &mut Vec<Record>
     put(&old)?;
     let server = bench.host(&files.swap, None)?;
     let requests = [http::request(FRONT_HOST, Work::Hello.path())];
-    let full = bench.load(&server, &requests, Work::EXPECT.as_bytes());
+    // A client that never sleeps would take a core from everybody else.
+    let spin = bench.options.spin && bench.place.cores.are_split();
+    let load = || Load { spin, threads: 1, ..bench.load(&server, &requests, Work::EXPECT.as_bytes()) };
     let maximum =
-        load::run(&Load { warm_up: Duration::from_secs(1), measure: Duration::from_secs(1), ..full }, || Ok(()))?;
-    let steady =
-        Load { pace: Pace::PerSecond(maximum.rate() / 2.0), ..bench.load(&server, &requests, Work::EXPECT.as_bytes()) };
+        load::run(&Load { warm_up: Duration::from_secs(1), measure: Duration::from_secs(1), ..load() }, || Ok(()))?;
+    let steady = Load { pace: Pace::PerSecond(maximum.rate() / 2.0), ..load() };
     let (outcome, moments) = load::run_during(
         &steady,
         || Cpu::read(&server),
@@ -73,7 +87,8 @@ pub(crate) fn measure(bench: &Bench<'_>, round: usize, records: &mut Vec<Record>
                 std::thread::sleep(WATCH);
                 let renamed = put(module)?;
                 let served = wait(&server, release)?;
-                moments.push((renamed - begin, served - begin));
+                server.optimised()?;
+                moments.push([renamed - begin, served - begin, begin.elapsed()]);
                 std::thread::sleep(AFTERMATH);
             }
             std::thread::sleep(WATCH);
@@ -85,22 +100,28 @@ pub(crate) fn measure(bench: &Bench<'_>, round: usize, records: &mut Vec<Record>
     let [compiled, cached] = moments.as_slice() else {
         anyhow::bail!("two swaps were made");
     };
-    for (row, (renamed, served)) in [("new content, compiled first", compiled), ("content of the cache", cached)] {
-        let ms = (*served - *renamed).as_secs_f64() * 1e3;
-        bench.say(round, &format!("a module is replaced by {row}: {ms:.0} ms"));
-        records.push(Record::new(round, &TIMES, row, &[ms]));
-    }
-    let base = "before";
+    let mut time = |row: &str, [from, to]: [Duration; 2]| {
+        let ms = (to.saturating_sub(from)).as_secs_f64() * 1e3;
+        bench.say(round, &format!("{place}: {row}: {ms:.0} ms"));
+        records.push(Record::new(round, &TIMES, format!("{row}, {place}"), &[ms]));
+    };
+    let [renamed, served, optimised] = *compiled;
+    time("new content, to its first response", [renamed, served]);
+    time("new content, from then to optimised code", [served, optimised]);
+    let [again, found, _] = *cached;
+    time("content of the cache, to its first response", [again, found]);
+    let base = format!("before, {place}");
     let windows = [
-        (base, Duration::ZERO, compiled.0),
-        ("from the rename to the new version, compiled first", compiled.0, compiled.1),
-        ("the second after", compiled.1, compiled.1 + AFTERMATH),
-        ("from the rename to the new version, content of the cache", cached.0, cached.1),
-        ("the second after that", cached.1, cached.1 + AFTERMATH),
+        ("before", Duration::ZERO, renamed),
+        ("from the rename to the new version", renamed, served),
+        ("from then to optimised code", served, optimised),
+        ("the second after", optimised, optimised + AFTERMATH),
+        ("from the rename to the new version, content of the cache", again, found),
+        ("the second after that", found, found + AFTERMATH),
     ];
     for (row, from, to) in windows {
         let values = window(&outcome.answers, from, to).with_context(|| format!("{row}: nothing was answered"))?;
-        records.push(Record::new(round, &LATENCY, row, &values).to(base));
+        records.push(Record::new(round, &LATENCY, format!("{row}, {place}"), &values).to(&base));
     }
     Ok(())
 }

@@ -8,12 +8,12 @@ use futures::future::BoxFuture;
 use http_body::Body as _;
 use tokio::sync::oneshot;
 
-use super::super::blueprint::{Blueprint, Door};
+use super::super::blueprint::{Blueprint, Door, Entry};
 use super::super::handoff::{Handed, hand_over};
 use super::super::inflight::Inflight;
 use super::super::job::{Answer, Job};
 use super::super::worker::Message;
-use super::super::{Core, Error};
+use super::super::{Core, Error, WorkerId};
 use super::{Phase, Shared};
 use crate::call::{CallContext, CallError, ErrorKind, Request, Side, WithGuard};
 use crate::observe::metrics::ServiceMetrics;
@@ -49,7 +49,6 @@ impl Pool {
     ///
     /// When the instance cannot be started within `timeout`.
     pub async fn warm_up(&self, timeout: Duration) -> Result<(), Error> {
-        let mut starts = self.shared.starts.subscribe();
         {
             let mut desk = self.shared.desk();
             if desk.workers.is_empty() {
@@ -58,9 +57,16 @@ impl Pool {
                 self.shared.spawn_with(&mut desk, permit);
             }
         }
+        self.started_since(WorkerId(0), timeout).await
+    }
+
+    /// Waits until an instance is up that is not older than `first`.
+    async fn started_since(&self, first: WorkerId, timeout: Duration) -> Result<(), Error> {
+        let mut starts = self.shared.starts.subscribe();
         let waiting = async {
             loop {
-                if let Some(outcome) = self.shared.desk().last_start.clone() {
+                let last = self.shared.desk().last_start.clone();
+                if let Some((_, outcome)) = last.filter(|(id, _)| id.0 >= first.0) {
                     return outcome.map_err(Error::Start);
                 }
                 if starts.changed().await.is_err() {
@@ -69,6 +75,47 @@ impl Pool {
             }
         };
         tokio::time::timeout(timeout, waiting).await.map_err(|_| Error::StartTimeout(timeout))?
+    }
+
+    /// Has instances made of other code for the same module. Those there are get no more calls, once one of the new code is
+    /// up. Returns false when the pool is closed.
+    ///
+    /// # Errors
+    ///
+    /// When that one does not start within `timeout`; the old code stays.
+    pub(in super::super) async fn renew(&self, entry: Arc<Entry>, timeout: Duration) -> Result<bool, Error> {
+        let old = self.shared.blueprint.replace(entry);
+        let fresh = {
+            let mut desk = self.shared.desk();
+            let limits = self.shared.blueprint.limits();
+            let in_use = !desk.workers.is_empty() && desk.workers.len() < limits.instances_max;
+            let permit = in_use.then(|| self.shared.core.instance_permit()).flatten();
+            permit.and_then(|permit| self.shared.spawn_with(&mut desk, permit))
+        };
+        if let Some(fresh) = fresh
+            && let Err(error) = self.started_since(fresh, timeout).await
+        {
+            self.shared.blueprint.replace(old);
+            return Err(error);
+        }
+        let mut desk = self.shared.desk();
+        // Where there was no room for another one, whoever calls next waits for it.
+        desk.outdated_before = fresh.map_or(desk.next_id, |fresh| fresh.0);
+        let desk = &mut *desk;
+        let outdated = |id: &WorkerId| id.0 < desk.outdated_before;
+        for id in desk.idle.iter().chain(&desk.spare).filter(|id| outdated(id)) {
+            if let Some(inbox) = desk.workers.get(id) {
+                let _ = inbox.send(Message::Close);
+            }
+        }
+        desk.idle.retain(|id| !outdated(id));
+        desk.spare.retain(|id| !outdated(id));
+        Ok(desk.phase == Phase::Open)
+    }
+
+    /// Whether it takes no more calls.
+    pub(in super::super) fn is_closed(&self) -> bool {
+        self.shared.desk().phase == Phase::Closed
     }
 
     /// Enters the pool for one call. As long as the lease lives, the pool is not closed; `None` when it has been: then
