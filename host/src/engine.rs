@@ -11,6 +11,7 @@ mod background;
 mod blueprint;
 mod cache;
 mod capability;
+mod code;
 mod compile;
 mod failure;
 mod guest_log;
@@ -191,24 +192,31 @@ impl Engine {
         self.compiler.compile(bytes, digest).await
     }
 
-    /// Replaces baseline code by optimised code: instances that were made of the former
-    /// end when they have nothing to do. Returns whether that came about; the pool may be closed meanwhile.
+    /// Replaces baseline code by optimised code: instances that were made of the former end when they have nothing to do.
+    /// `bytes` is asked for the component when its turn has come. Returns whether that came about: the pool may be closed by
+    /// then, or the component not to be had.
     ///
     /// # Errors
     ///
     /// When it cannot be compiled, or does not start within `timeout`. Then the pool goes on as it was.
-    pub async fn optimise(&self, pool: &Pool, compiled: Compiled, timeout: Duration) -> Result<bool, Error> {
+    pub async fn optimise(
+        &self,
+        pool: &Pool,
+        digest: &str,
+        bytes: impl Fn() -> Option<Arc<[u8]>> + Send + Sync + 'static,
+        timeout: Duration,
+    ) -> Result<bool, Error> {
         let wanted = {
             let pool = pool.clone();
-            move || !pool.is_closed()
+            move || if pool.is_closed() { None } else { bytes() }
         };
-        let Some(compiled) = self.compiler.again(compiled, wanted).await? else { return Ok(false) };
+        let Some(compiled) = self.compiler.optimise(digest, wanted).await? else { return Ok(false) };
         pool.renew(Arc::new(self.link(&compiled)?), timeout).await
     }
 
     fn link(&self, compiled: &Compiled) -> Result<Entry, Error> {
-        let linked = self.linker.instantiate_pre(&compiled.component);
-        Entry::new(linked.map_err(|error| Error::Link(format!("{error:#}")))?)
+        let linked = self.linker.instantiate_pre(&compiled.code.component);
+        Entry::new(compiled.code.clone(), linked.map_err(|error| Error::Link(format!("{error:#}")))?)
     }
 
     /// Links a compiled module for a guest. No instance is started yet.

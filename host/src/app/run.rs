@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::announce::Announcement;
@@ -141,6 +141,8 @@ async fn start(
         services: Arc::new(config.services.clone()),
         memory_mib_max: u32::try_from(config.engine.memory_mib_max).unwrap_or(u32::MAX),
         start_timeout: config.modules.start_timeout(),
+        // Those that are compiled, and some that are read meanwhile.
+        turns: Arc::new(Semaphore::new(config.engine.compile_threads + 2)),
     };
     let loader = Loader::new(&config.modules, platform, deployments.clone(), status.clone());
     let mut loaded = loader.loaded();

@@ -9,6 +9,7 @@ use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi_http::{p2, p3};
 
 use super::capability::{Capability, Guest};
+use super::code::Code;
 use super::guest_log::{GuestLog, Stdio};
 use super::lean::{self, LeanRequest, LeanResponse};
 use super::limits::{Limiter, Limits};
@@ -38,8 +39,14 @@ impl Door {
     }
 }
 
-/// A linked module, by its door.
-pub(super) enum Entry {
+/// A linked module.
+pub(super) struct Entry {
+    code: Code,
+    way_in: WayIn,
+}
+
+/// By door.
+enum WayIn {
     Lean { pre: InstancePre<State>, handle: ComponentExportIndex },
     Standard3(p3::bindings::ServicePre<State>),
     Standard2(p2::bindings::ProxyPre<State>),
@@ -54,25 +61,26 @@ pub(super) enum Handler {
 
 impl Entry {
     /// Finds the door of a linked module; the lean one when it has both.
-    pub(super) fn new(pre: InstancePre<State>) -> Result<Self, Error> {
+    pub(super) fn new(code: Code, pre: InstancePre<State>) -> Result<Self, Error> {
         let component = pre.component();
         let handle = component
             .get_export_index(None, lean::HANDLER)
             .and_then(|interface| component.get_export_index(Some(&interface), "handle"));
-        if let Some(handle) = handle {
-            return Ok(Self::Lean { pre, handle });
-        }
-        match p3::bindings::ServicePre::new(pre.clone()) {
-            Ok(pre) => Ok(Self::Standard3(pre)),
-            Err(_) => Ok(Self::Standard2(p2::bindings::ProxyPre::new(pre).map_err(|_| Error::NoDoor)?)),
-        }
+        let way_in = match handle {
+            Some(handle) => WayIn::Lean { pre, handle },
+            None => match p3::bindings::ServicePre::new(pre.clone()) {
+                Ok(pre) => WayIn::Standard3(pre),
+                Err(_) => WayIn::Standard2(p2::bindings::ProxyPre::new(pre).map_err(|_| Error::NoDoor)?),
+            },
+        };
+        Ok(Self { code, way_in })
     }
 
     fn door(&self) -> Door {
-        match self {
-            Self::Lean { .. } => Door::Lean,
-            Self::Standard3(_) => Door::Standard3,
-            Self::Standard2(_) => Door::Standard2,
+        match self.way_in {
+            WayIn::Lean { .. } => Door::Lean,
+            WayIn::Standard3(_) => Door::Standard3,
+            WayIn::Standard2(_) => Door::Standard2,
         }
     }
 }
@@ -117,6 +125,11 @@ impl Blueprint {
     /// Has instances made of this from now on. Returns what they were made of.
     pub(super) fn replace(&self, entry: Arc<Entry>) -> Arc<Entry> {
         self.entry.swap(entry)
+    }
+
+    /// Nobody needs the code now, nor very likely soon.
+    pub(super) fn release_code(&self) {
+        self.entry.load().code.release();
     }
 
     pub(super) fn share(&self) -> &Share {
@@ -164,13 +177,14 @@ impl Blueprint {
             capability.prepare(&self.guest, store.data_mut());
         }
         stopwatch.start(std::time::Instant::now());
-        let handler = match &**self.entry.load() {
-            Entry::Lean { pre, handle } => {
+        let entry = self.entry.load_full();
+        let handler = match &entry.way_in {
+            WayIn::Lean { pre, handle } => {
                 let instance = pre.instantiate_async(&mut store).await?;
                 Handler::Lean(instance.get_typed_func(&mut store, handle)?)
             }
-            Entry::Standard3(pre) => Handler::Standard3(pre.instantiate_async(&mut store).await?),
-            Entry::Standard2(pre) => Handler::Standard2(pre.instantiate_async(&mut store).await?),
+            WayIn::Standard3(pre) => Handler::Standard3(pre.instantiate_async(&mut store).await?),
+            WayIn::Standard2(pre) => Handler::Standard2(pre.instantiate_async(&mut store).await?),
         };
         Ok(Instance { store, handler, stopwatch, output })
     }

@@ -4,7 +4,6 @@
 //! what is in the cache is optimised, and used at once.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use wasmtime::component::Component;
 use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, RegallocAlgorithm};
 
 use super::cache::Cache;
+use super::code::Code;
 use super::tier::Tier;
 use super::{Error, Settings};
 
@@ -65,21 +65,14 @@ fn base() -> Config {
 /// A compiled module.
 #[derive(Clone)]
 pub struct Compiled {
-    pub(super) component: Component,
-    unoptimised: Option<Source>,
-}
-
-/// What it takes to compile a module again.
-#[derive(Clone)]
-struct Source {
-    bytes: Arc<[u8]>,
-    digest: Arc<str>,
+    pub(super) code: Code,
+    baseline: bool,
 }
 
 impl Compiled {
     /// Whether it is baseline code, which [`Engine::optimise`](super::Engine::optimise) replaces.
     pub fn is_baseline(&self) -> bool {
-        self.unoptimised.is_some()
+        self.baseline
     }
 }
 
@@ -103,90 +96,74 @@ impl Compiler {
 
     /// Compiles a component, or takes it from the cache. `digest` names its content.
     pub(super) async fn compile(&self, bytes: Arc<[u8]>, digest: &str) -> Result<Compiled, Error> {
-        let module = Source { bytes, digest: digest.into() };
+        let (me, digest) = (self.clone(), Arc::<str>::from(digest));
+        let wanted = digest.clone();
+        // Not in the background: it is a matter of milliseconds.
+        let found = tokio::task::spawn_blocking(move || me.cached(&wanted)).await;
+        if let Ok(Some(code)) = found {
+            return Ok(Compiled { code, baseline: false });
+        }
         let me = self.clone();
         let work = move || {
-            if let Some(component) = me.cached(&module.digest) {
-                return Ok(Compiled { component, unoptimised: None });
-            }
-            if me.tiered {
-                return Ok(Compiled { component: me.baseline(&module)?, unoptimised: Some(module.clone()) });
-            }
-            Ok(Compiled { component: me.optimised(&module)?, unoptimised: None })
+            let code = if me.tiered { me.baseline(&bytes) } else { me.optimised(&bytes, &digest) };
+            Ok(Compiled { code: code?, baseline: me.tiered })
         };
         self.first.run(work).await
     }
 
-    /// Optimised code for what has baseline code, if that is still wanted when its turn has come.
-    pub(super) async fn again(
+    /// Optimised code. `bytes` is asked when its turn has come, and may decline.
+    pub(super) async fn optimise(
         &self,
-        compiled: Compiled,
-        wanted: impl Fn() -> bool + Send + Sync + 'static,
+        digest: &str,
+        bytes: impl Fn() -> Option<Arc<[u8]>> + Send + Sync + 'static,
     ) -> Result<Option<Compiled>, Error> {
-        let Some(module) = compiled.unoptimised else { return Ok(Some(compiled)) };
-        let me = self.clone();
+        let (me, digest) = (self.clone(), Arc::<str>::from(digest));
         let work = move || {
-            if !wanted() {
-                return Ok(None);
-            }
+            let Some(bytes) = bytes() else { return Ok(None) };
             // The same content may have come under two names.
-            let component = me.cached(&module.digest).map_or_else(|| me.optimised(&module), Ok)?;
-            Ok(Some(Compiled { component, unoptimised: None }))
+            let code = me.cached(&digest).map_or_else(|| me.optimised(&bytes, &digest), Ok)?;
+            Ok(Some(Compiled { code, baseline: false }))
         };
         // When a host starts with many modules, all are to serve before any gets faster.
         self.first.done().await?;
         self.again.run(work).await
     }
 
-    fn cached(&self, digest: &str) -> Option<Component> {
-        self.cache.as_ref()?.find(digest).and_then(|path| load(&self.engine, &path))
+    fn cached(&self, digest: &str) -> Option<Code> {
+        self.cache.as_ref()?.find(digest).and_then(|path| Code::map(&self.engine, &path))
     }
 
-    fn baseline(&self, module: &Source) -> Result<Component, Error> {
+    fn baseline(&self, bytes: &[u8]) -> Result<Code, Error> {
         let mut config = base();
         config.cranelift_opt_level(OptLevel::None).cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
-        let compile = || wasmtime::Engine::new(&config)?.precompile_component(&module.bytes);
+        let compile = || wasmtime::Engine::new(&config)?.precompile_component(bytes);
         let compiled = compile().map_err(|error| Error::Compile(format!("{error:#}")))?;
         // SAFETY: these bytes were made by `precompile_component` just now. That both engines agree on what matters to
         // compiled code is checked there.
         #[allow(unsafe_code, reason = "there is no other way for code from one engine to another")]
         let loaded = unsafe { Component::deserialize(&self.engine, compiled) };
-        loaded.map_err(|error| Error::Compile(format!("{error:#}")))
+        loaded.map(Code::in_memory).map_err(|error| Error::Compile(format!("{error:#}")))
     }
 
-    fn optimised(&self, module: &Source) -> Result<Component, Error> {
-        let component = Component::from_binary(&self.engine, &module.bytes)
-            .map_err(|error| Error::Compile(format!("{error:#}")))?;
-        let Some(cache) = &self.cache else { return Ok(component) };
-        match component.serialize() {
+    fn optimised(&self, bytes: &[u8], digest: &str) -> Result<Code, Error> {
+        let component =
+            Component::from_binary(&self.engine, bytes).map_err(|error| Error::Compile(format!("{error:#}")))?;
+        let mapped = self.cache.as_ref().and_then(|cache| match component.serialize() {
             // From the file rather than from the compiler's memory: see `cache`.
-            Ok(compiled) => {
-                let path = cache.store(&module.digest, &compiled);
-                Ok(path.and_then(|path| load(&self.engine, &path)).unwrap_or(component))
-            }
+            Ok(compiled) => cache.store(digest, &compiled).and_then(|path| Code::map(&self.engine, &path)),
             Err(error) => {
-                tracing::warn!(digest = &*module.digest, %error, "cannot serialise a compiled module");
-                Ok(component)
+                tracing::warn!(digest, %error, "cannot serialise a compiled module");
+                None
             }
-        }
+        });
+        Ok(mapped.unwrap_or_else(|| Code::in_memory(component)))
     }
-}
-
-/// A compiled component from its file, which is mapped.
-fn load(engine: &wasmtime::Engine, path: &Path) -> Option<Component> {
-    // SAFETY: the cache names only entries whose checksum is right, in a directory that only this user can write. They
-    // were made by `Component::serialize`, for this engine's compatibility hash, and are replaced but never changed.
-    #[allow(unsafe_code, reason = "loading compiled code is what a cache of compiled code is for")]
-    let loaded = unsafe { Component::deserialize_file(engine, path) };
-    loaded
-        .inspect_err(|error| {
-            tracing::warn!(path = %path.display(), %error, "a compiled module does not load; compiling it again");
-        })
-        .ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn component() -> Arc<[u8]> {
@@ -202,15 +179,15 @@ mod tests {
 
     #[tokio::test]
     async fn baseline_code_is_replaced_and_only_optimised_code_is_kept() {
+        const DIGEST: &str = "sha256:ab";
         let dir = tempfile::tempdir().unwrap();
-        let bytes = component();
         let compiler = compiler(Some(dir.path()), true);
-        let baseline = compiler.compile(bytes.clone(), "sha256:ab").await.unwrap();
-        assert!(baseline.is_baseline());
-        assert!(compiler.compile(bytes.clone(), "sha256:ab").await.unwrap().is_baseline());
-        assert!(compiler.again(baseline.clone(), || false).await.unwrap().is_none());
-        assert!(!compiler.again(baseline, || true).await.unwrap().unwrap().is_baseline());
-        assert!(!compiler.compile(bytes, "sha256:ab").await.unwrap().is_baseline());
+        assert!(compiler.compile(component(), DIGEST).await.unwrap().is_baseline());
+        assert!(compiler.compile(component(), DIGEST).await.unwrap().is_baseline());
+        assert!(compiler.optimise(DIGEST, || None).await.unwrap().is_none());
+        assert!(compiler.compile(component(), DIGEST).await.unwrap().is_baseline());
+        assert!(!compiler.optimise(DIGEST, || Some(component())).await.unwrap().unwrap().is_baseline());
+        assert!(!compiler.compile(component(), DIGEST).await.unwrap().is_baseline());
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ use super::blueprint::Blueprint;
 use super::handoff;
 use super::inflight::Inflight;
 use super::job::Job;
-use super::worker::{self, Ended, Message};
+use super::worker::{self, Ended, Message, Retired};
 use super::{Cause, Core, WorkerId};
 use crate::call::CallError;
 use crate::observe::limiter::{Admit, LineLimiter};
@@ -325,9 +325,11 @@ impl Shared {
             }
         }
         let mut rejected = Vec::new();
+        let unused;
         {
             let mut desk = self.desk();
             desk.workers.remove(&id);
+            unused = desk.workers.is_empty() && matches!(ended, Ok(Retired::Idle));
             desk.filling.end(id);
             desk.idle.retain(|other| *other != id);
             desk.spare.retain(|other| *other != id);
@@ -348,6 +350,9 @@ impl Shared {
                 }
             }
             self.pump(&mut desk);
+        }
+        if unused {
+            self.blueprint.release_code();
         }
         for (job, error) in rejected {
             let _ = job.reply.send(Err(error));

@@ -1,17 +1,19 @@
 //! One version of a service, from bytes on disk to instances that take calls.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::inspect::Inspection;
 use super::manifest::{self, Limits, Manifest};
 use super::settings::Services;
 use super::source::{Error, Source};
 use crate::call::{Body, CallContext, CallError, Caller, Deadline, Request, ServiceName, TraceContext};
-use crate::engine::{self, Compiled, Engine, Guest, GuestLog, Lease, Pool};
+use crate::engine::{self, Engine, Guest, GuestLog, Lease, Pool};
 use crate::observe::metrics::{CallMetrics, Locality, Metrics, ServiceMetrics};
 
 /// What a version is made with.
@@ -27,17 +29,19 @@ pub struct Platform {
     pub memory_mib_max: u32,
     /// How long start and probe may take.
     pub start_timeout: Duration,
+    /// So many modules are read and compiled at once, or those of a large folder would all be in memory.
+    pub turns: Arc<Semaphore>,
 }
 
 /// One version of a service that can take calls.
 pub struct Deployed {
     service: ServiceName,
     version: Arc<str>,
-    source: Source,
+    source: Arc<Source>,
     manifest: Arc<Manifest>,
     pool: Pool,
-    /// What runs, as long as it is to be compiled again.
-    unoptimised: Mutex<Option<Compiled>>,
+    /// Whether what runs is to be compiled again.
+    baseline: AtomicBool,
     since: SystemTime,
     calls: HashMap<Arc<str>, CallMetrics>,
     other_calls: CallMetrics,
@@ -48,12 +52,12 @@ pub struct Deployed {
 const ANY_ROUTE: &str = "*";
 
 impl Deployed {
-    /// Compiles, links, starts and probes a module. Nobody can call it yet.
+    /// Compiles, links, starts and probes a module. Nobody can call it yet. `turn` is given back once it is compiled.
     ///
     /// # Errors
     ///
     /// For the first thing that is wrong.
-    pub async fn build(mut source: Source, platform: &Platform) -> Result<Self, Error> {
+    pub async fn build(mut source: Source, platform: &Platform, turn: OwnedSemaphorePermit) -> Result<Self, Error> {
         let file = source.file.clone();
         let failed = |source| Error::Engine { file: file.clone(), source };
         source.check(platform.memory_mib_max)?;
@@ -61,6 +65,7 @@ impl Deployed {
         // Once compiled, nobody needs them any more, and a thousand modules would keep half a gigabyte.
         let bytes = std::mem::replace(&mut source.bytes, Arc::from([]));
         let compiled = platform.engine.compile(bytes, &digest).await.map_err(failed)?;
+        drop(turn);
 
         let manifest = Arc::new(effective(&source.manifest, &platform.services));
         let service = manifest.name.clone();
@@ -96,12 +101,12 @@ impl Deployed {
             version,
             manifest,
             pool,
-            unoptimised: Mutex::new(compiled.is_baseline().then_some(compiled)),
+            baseline: AtomicBool::new(compiled.is_baseline()),
             since: SystemTime::now(),
             calls,
             other_calls,
             metrics,
-            source,
+            source: Arc::new(source),
         })
     }
 
@@ -111,25 +116,24 @@ impl Deployed {
     ///
     /// When that fails; the version goes on as it is.
     pub async fn optimise(&self, platform: &Platform) -> Result<(), Error> {
-        let Some(baseline) = self.unoptimised().clone() else { return Ok(()) };
-        let done = platform.engine.optimise(&self.pool, baseline, platform.start_timeout).await;
-        done.map_err(|source| Error::Engine { file: self.source.file.clone(), source })?;
-        *self.unoptimised() = None;
+        let source = self.source.clone();
+        let digest = source.inspection.digest.to_string();
+        let bytes = move || source.read_again();
+        let done = platform.engine.optimise(&self.pool, &digest, bytes, platform.start_timeout).await;
+        if done.map_err(|source| Error::Engine { file: self.source.file.clone(), source })? {
+            self.baseline.store(false, Ordering::Relaxed);
+        }
         Ok(())
     }
 
     /// Whether it runs baseline code, which is being replaced.
     pub(super) fn is_baseline(&self) -> bool {
-        self.unoptimised().is_some()
+        self.baseline.load(Ordering::Relaxed)
     }
 
     /// The tier of its code: `baseline`, until `optimised` code replaces it.
     pub fn code(&self) -> &'static str {
         if self.is_baseline() { "baseline" } else { "optimised" }
-    }
-
-    fn unoptimised(&self) -> std::sync::MutexGuard<'_, Option<Compiled>> {
-        self.unoptimised.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The service this is a version of.

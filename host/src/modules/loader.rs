@@ -330,6 +330,8 @@ impl Loader {
 
 async fn build(found: Found, serving: Option<Arc<Deployed>>, platform: Platform) -> Result<Option<Deployed>, Error> {
     let (file, within) = (found.file_name(), platform.start_timeout);
+    let turn = platform.turns.clone().acquire_owned().await;
+    let turn = turn.map_err(|error| Error::Read { file: file.clone(), source: std::io::Error::other(error) })?;
     let reading = tokio::task::spawn_blocking(move || Source::read(&found));
     let source = match tokio::time::timeout(within, reading).await {
         Err(_) => return Err(Error::Slow { file, within }),
@@ -341,5 +343,5 @@ async fn build(found: Found, serving: Option<Arc<Deployed>>, platform: Platform)
     if serving.is_some_and(|serving| serving.identity() == source.identity) {
         return Ok(None);
     }
-    Deployed::build(source, &platform).await.map(Some)
+    Deployed::build(source, &platform, turn).await.map(Some)
 }

@@ -1,7 +1,7 @@
 //! A module's files, read and checked, but not compiled; and everything that can keep a module from serving.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,6 +62,8 @@ impl Error {
 pub struct Source {
     /// The component; empty once it has been compiled.
     pub bytes: Arc<[u8]>,
+    /// Where it was read from.
+    wasm: PathBuf,
     /// What it is.
     pub inspection: Inspection,
     /// What it says about itself.
@@ -93,7 +95,13 @@ impl Source {
             (None, None) => Manifest::parse("", &file, Some(&stem))?,
         };
         let identity = format!("{}\n{:?}", inspection.digest, text.map(|(_, text)| text));
-        Ok(Self { bytes, inspection, manifest, file, identity })
+        Ok(Self { bytes, wasm: found.wasm.clone(), inspection, manifest, file, identity })
+    }
+
+    /// The component again; `None` when the file is gone or another one by now.
+    pub fn read_again(&self) -> Option<Arc<[u8]>> {
+        let bytes = read(&self.wasm, MODULE_BYTES_MAX).ok()?;
+        (inspect::Digest::of(&bytes) == self.inspection.digest).then(|| bytes.into())
     }
 
     /// Checks what does not need the engine: that there is a door, and that every import is offered.

@@ -25,6 +25,9 @@ const BURST_MANIFEST: &str = "[instances]\nconcurrency = 1\n";
 /// With room for the instances of all services.
 const SERVICES_CONFIG: &str = "[engine]\ninstances_max = 5000\ncompile_threads = 2\n";
 
+/// Of services that give back their instances soon after they were used.
+const SERVICES_MANIFEST: &str = "[instances]\nidle_s = 5\n";
+
 /// What fits under an instrument, with a clock that is slower by as much as everything else is.
 const INSTRUCTIONS_CONFIG: &str = "[engine]\ninstances_max = 4\nmemory_mib_max = 128\nthreads = 1\ntick_ms = 50\n";
 
@@ -167,6 +170,7 @@ fn lay_out_services(files: &Files, counts: &[usize]) -> anyhow::Result<()> {
                 fs::write(&file, component::marked(&front, &number.to_string()))?;
             }
             fs::hard_link(&file, dir.join(&name))?;
+            fs::write(dir.join(name).with_extension("toml"), SERVICES_MANIFEST)?;
         }
     }
     Ok(())

@@ -33,6 +33,9 @@ static TABLE: Table = Table {
 /// How long a host with so many services is warmed up: each of them should have been called some times.
 const WARM_UP: Duration = Duration::from_secs(2);
 
+/// How long it may take until all instances are given back.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
 /// Compiles what is not in the cache yet, on all cores; later hosts find it there, in later runs too.
 pub(crate) fn warm(bench: &Bench<'_>) -> anyhow::Result<()> {
     let Some(&most) = bench.options.services().iter().max() else {
@@ -87,10 +90,24 @@ pub(crate) fn measure(bench: &Bench<'_>, round: usize, records: &mut Vec<Record>
             let each = (before - alone) / count as f64 * 1024.0;
             let row = format!("service that is loaded, with its first instance, lean door (of {count})");
             records.push(Record::new(round, &EACH, row, &[each]));
+            let each = (idle(&server)? - alone) / count as f64 * 1024.0;
+            let row = format!("service that has been used and idles, lean door (of {count})");
+            records.push(Record::new(round, &EACH, row, &[each]));
         }
         server.stop()?;
     }
     Ok(())
+}
+
+/// The memory of a host whose services have given back their instances.
+fn idle(server: &Server) -> anyhow::Result<f64> {
+    let begin = Instant::now();
+    while server.instances()? > 0 {
+        anyhow::ensure!(begin.elapsed() < IDLE_MAX, "the instances were not given back");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    Ok(server.memory()?.resident)
 }
 
 /// The memory of such a host without services.

@@ -117,6 +117,40 @@ async fn is_back(host: &Host, before: &Held, when: &str) {
     println!("{when}: {before:?} before, {after:?} now");
 }
 
+/// What runs seldom takes no memory between, and answers all the same.
+#[tokio::test]
+async fn the_code_of_a_service_that_idles_is_not_kept_in_memory() {
+    let manifest = "[instances]\nidle_s = 1\n";
+    let host = Host::builder().module("marked", &marked(7)).manifest("marked", manifest).start().await;
+    for _ in 0..2 {
+        host.service_is("marked", "its code is of the cache", |service| service["code"] == "optimised").await;
+        host.answers("/marked/whole", 200, &marker_text(7)).await;
+        assert!(code_kib(&host) > 0, "it has just run");
+        host.service_is("marked", "it idles", |service| service["instances"] == 0).await;
+        eventually("its code is out of memory", Duration::from_secs(10), async || match code_kib(&host) {
+            0 => Ok(()),
+            kib => Err(format!("{kib} KiB")),
+        })
+        .await;
+    }
+}
+
+/// How much compiled code of the cache the host has in memory. Memories of instances begin as parts of such files, too; those
+/// can be written.
+fn code_kib(host: &Host) -> u64 {
+    let maps = std::fs::read_to_string(format!("/proc/{}/smaps", host.process.pid())).unwrap();
+    let (mut of_cache, mut sum) = (false, 0);
+    for line in maps.lines() {
+        match line.strip_prefix("Rss:") {
+            Some(rest) if of_cache => sum += rest.trim().trim_end_matches(" kB").parse::<u64>().unwrap(),
+            None if line.contains(" r--p ") || line.contains(" r-xp ") => of_cache = line.ends_with(".cwasm"),
+            None if line.contains("p 0") => of_cache = false,
+            _ => {}
+        }
+    }
+    sum
+}
+
 #[derive(Debug)]
 struct Held {
     resident_kib: u64,
