@@ -27,7 +27,7 @@ use batch::Batch;
 /// forth would otherwise keep a connection's task on the thread for as long as they go on.
 const RUN_MAX: Duration = Duration::from_micros(250);
 
-/// After so many batches of one instance each, instances run at once instead; until so many have.
+/// After so many batches of one call each, instances run at once instead; until so many have.
 const ALONE_MIN: u8 = 2;
 const ALONE_MAX: u8 = 10;
 
@@ -52,7 +52,7 @@ struct Here {
     collects: Cell<bool>,
     /// What runs right now would go on computing, and is to be continued by the runtime.
     gives_way: Cell<bool>,
-    /// How many batches there have been lately with one instance in them.
+    /// How many batches there have been lately with one call in them.
     alone: Cell<u8>,
     /// What this thread hands calls to.
     batch: RefCell<Option<Batch>>,
@@ -60,7 +60,7 @@ struct Here {
 }
 
 impl Here {
-    /// Whether a batch would very likely have one instance in it, and so only cost time. Asked now and then, the answer is
+    /// Whether a batch would very likely have one call in it, and so only cost time. Asked now and then, the answer is
     /// no, to see whether that has changed.
     fn is_alone(&self) -> bool {
         let alone = self.alone.get();
@@ -102,9 +102,9 @@ fn place(runtime: &Handle, runnable: Runnable, info: ScheduleInfo) {
     }
 }
 
-/// A batch is on its way, with so many instances.
-fn batch_ends(instances: VecDeque<Runnable>) {
-    HERE.with(|here| here.alone.set(if instances.len() == 1 { here.alone.get().saturating_add(1) } else { 0 }));
+/// A batch is on its way, with so many calls.
+fn batch_ends(instances: VecDeque<Runnable>, calls: usize) {
+    HERE.with(|here| here.alone.set(if calls == 1 { here.alone.get().saturating_add(1) } else { 0 }));
     run(instances);
 }
 
@@ -149,20 +149,30 @@ impl Drop for Collecting {
     }
 }
 
-/// An instance that has been handed a call and not been run yet. Dropped, it goes to the runtime.
-pub(super) struct Handed(Option<Runnable>);
+/// What is to be run because a call was handed over. Dropped, it goes to the runtime.
+pub(super) struct Handed {
+    /// The instance, when nobody else will see to it.
+    instance: Option<Runnable>,
+    /// Another call of this thread's had made the instance ready before, and it has not run since.
+    joined: bool,
+}
 
 impl Handed {
     /// Runs the instance before anything else.
     pub(super) fn run_now(mut self) {
-        if let Some(runnable) = self.0.take() {
+        if let Some(runnable) = self.instance.take() {
             run(VecDeque::from([runnable]));
         }
     }
 
     /// Has the instance run as soon as whatever else is ready on this thread has handed over its calls too.
     pub(super) fn run(mut self) {
-        let Some(runnable) = self.0.take() else { return };
+        let Some(runnable) = self.instance.take() else {
+            if self.joined {
+                HERE.with(|here| here.batch.borrow().iter().for_each(Batch::join));
+            }
+            return;
+        };
         if HERE.with(Here::is_alone) {
             return run(VecDeque::from([runnable]));
         }
@@ -180,7 +190,7 @@ impl Handed {
 
 impl Drop for Handed {
     fn drop(&mut self) {
-        if let Some(runnable) = self.0.take() {
+        if let Some(runnable) = self.instance.take() {
             runnable.schedule();
         }
     }
@@ -190,13 +200,14 @@ impl Drop for Handed {
 /// run: whoever runs that one will see to it.
 pub(super) fn hand_over<R>(submit: impl FnOnce() -> R) -> (R, Handed) {
     if HERE.with(|here| !here.serves.get() || here.collects.get()) {
-        return (submit(), Handed(None));
+        return (submit(), Handed { instance: None, joined: false });
     }
     let collecting = Collecting::begin();
     let submitted = submit();
-    let handed = HERE.with(|here| here.ready.borrow_mut().pop_front());
+    let instance = HERE.with(|here| here.ready.borrow_mut().pop_front());
     drop(collecting);
-    (submitted, Handed(handed))
+    let joined = instance.is_none();
+    (submitted, Handed { instance, joined })
 }
 
 #[cfg(test)]

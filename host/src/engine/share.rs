@@ -20,8 +20,8 @@ const DEBT_MAX: Duration = Duration::from_millis(100);
 /// How long after a light service ran the heavy ones make room: it is likely to run again.
 const ROOM: Duration = Duration::from_millis(20);
 
-/// Turns below this are brief: a dozen small calls, or one that computes a little.
-const BRIEF: Duration = Duration::from_micros(500);
+/// Calls that take less than this of a turn are brief: small ones, or such that compute a little.
+const BRIEF: Duration = Duration::from_micros(100);
 
 /// What all services share.
 pub(super) struct Threads {
@@ -57,13 +57,13 @@ pub(super) struct Share {
     threads: Arc<Threads>,
     /// When the debt would be paid if nothing were added: one number holds debt and time.
     paid_nanos: AtomicU64,
-    /// How long an instance is on a thread when it is, lately.
-    turn_nanos: AtomicU64,
+    /// How much of a turn of an instance each call took that had a part in it, lately.
+    call_nanos: AtomicU64,
 }
 
 impl Share {
     pub(super) fn new(threads: Arc<Threads>) -> Self {
-        Self { threads, paid_nanos: AtomicU64::new(0), turn_nanos: AtomicU64::new(0) }
+        Self { threads, paid_nanos: AtomicU64::new(0), call_nanos: AtomicU64::new(0) }
     }
 
     /// Whether an instance of the service needs a place to run now.
@@ -79,7 +79,7 @@ impl Share {
 
     /// Whether its calls are over so soon that several on one instance do not keep each other waiting.
     pub(super) fn is_brief(&self) -> bool {
-        self.turn_nanos.load(Ordering::Relaxed) < nanos(BRIEF)
+        self.call_nanos.load(Ordering::Relaxed) < nanos(BRIEF)
     }
 
     /// Whether calls to the service must not wait for others that are ready: it uses little, and others have to make room.
@@ -93,12 +93,12 @@ impl Share {
         now.saturating_sub(crowded) < nanos(ROOM) && !self.is_heavy(now)
     }
 
-    /// An instance of the service was on a thread for this long, until now.
-    pub(super) fn ran(&self, spent: Duration, now: Instant) {
+    /// An instance of the service was on a thread for this long, until now, and began or ended so many calls.
+    pub(super) fn ran(&self, spent: Duration, calls: u64, now: Instant) {
         let now = self.threads.nanos_at(now);
         // A moving average. Two threads may lose each other's turn, which does not matter.
-        let turn = self.turn_nanos.load(Ordering::Relaxed);
-        self.turn_nanos.store(turn - turn / 8 + nanos(spent) / 8, Ordering::Relaxed);
+        let call = self.call_nanos.load(Ordering::Relaxed);
+        self.call_nanos.store(call - call / 8 + nanos(spent) / calls.max(1) / 8, Ordering::Relaxed);
         let scale = 1_000_000_000 / nanos(EARNED_PER_SECOND).max(1);
         let added = nanos(spent).saturating_mul(scale);
         let _ = self.paid_nanos.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid| {
@@ -128,9 +128,9 @@ mod tests {
         let threads = Threads::new(2);
         let (heavy, light) = (Share::new(threads.clone()), Share::new(threads));
         let now = Instant::now();
-        heavy.ran(BURST * 3, now);
+        heavy.ran(BURST * 3, 1, now);
         assert!(!heavy.needs_place(now), "there is nobody to make room for");
-        light.ran(Duration::from_micros(50), now);
+        light.ran(Duration::from_micros(50), 1, now);
         assert!(!light.goes_first(), "nobody had to make room yet");
         assert!(heavy.needs_place(now));
         assert!(light.goes_first() && !heavy.goes_first());
@@ -140,19 +140,23 @@ mod tests {
     #[test]
     fn a_service_that_computes_is_not_brief_until_it_is_again() {
         let share = Share::new(Threads::new(2));
-        let turns = |spent: Duration, times: usize| (0..times).for_each(|_| share.ran(spent, Instant::now()));
+        let turns = |spent: Duration, calls: u64| (0..32).for_each(|_| share.ran(spent, calls, Instant::now()));
         assert!(share.is_brief());
-        turns(Duration::from_millis(1), 8);
+        turns(Duration::from_millis(1), 1);
         assert!(!share.is_brief());
-        turns(Duration::from_micros(20), 16);
+        turns(Duration::from_micros(20), 1);
         assert!(share.is_brief());
+        turns(Duration::from_millis(1), 0);
+        assert!(!share.is_brief(), "it goes on computing");
+        turns(Duration::from_millis(1), 32);
+        assert!(share.is_brief(), "many small calls are no long one");
     }
 
     #[test]
     fn debt_is_bounded() {
         let share = Share::new(Threads::new(2));
         let now = Instant::now();
-        share.ran(Duration::from_secs(3600), now);
+        share.ran(Duration::from_secs(3600), 1, now);
         let after_it_is_paid = share.threads.nanos_at(now) + nanos(DEBT_MAX) * 3;
         assert!(!share.is_heavy(after_it_is_paid));
     }

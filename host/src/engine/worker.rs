@@ -4,15 +4,17 @@
 //! inside of it is polled. So everything that must happen in time, idling out, giving up on a guest that does not let
 //! go of an abandoned call, being told to stop, is done from outside, around the poll of the loop.
 
+mod timer;
+
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use tokio_util::sync::PollSemaphore;
 use wasmtime::component::Accessor;
 use wasmtime::{AsContextMut, Store};
@@ -26,6 +28,8 @@ use super::serve::{End, serve};
 use super::wakeups::Wakeups;
 use super::{State, WorkerId};
 use crate::observe::metrics::EndReason;
+
+use timer::Timer;
 
 /// How long a guest may go on with a call that nobody waits for before its instance is replaced.
 const ABANDONED_GRACE: Duration = Duration::from_millis(250);
@@ -134,6 +138,8 @@ struct Worker<'a> {
 struct Status {
     /// Calls taken so far.
     served: u64,
+    /// Calls taken and calls ended so far.
+    moved: u64,
     in_flight: usize,
     /// Whether the guest could take another call.
     accepting: bool,
@@ -188,9 +194,10 @@ impl Worker<'_> {
                     places = PollSemaphore::new(self.shared.heavy_places());
                 }
                 stopwatch.start(began);
+                let moved = status.get().moved;
                 let polled = wakeups.poll(cx.waker(), |cx| inside.as_mut().poll(cx));
                 let now = std::time::Instant::now();
-                share.ran(now.saturating_duration_since(began), now);
+                share.ran(now.saturating_duration_since(began), status.get().moved - moved, now);
                 drop(place);
                 match polled {
                     Poll::Ready(result) => Poll::Ready(result.and_then(|ended| ended)),
@@ -261,11 +268,12 @@ impl Worker<'_> {
             loop {
                 match running.poll_next_unpin(cx) {
                     Poll::Ready(Some(Ok(end))) => {
-                        if end == End::Abandoned {
-                            status.update(|status| {
+                        status.update(|status| {
+                            status.moved += 1;
+                            if end == End::Abandoned {
                                 status.abandoned_since.get_or_insert_with(Instant::now);
-                            });
-                        }
+                            }
+                        });
                         self.shared.call_ended();
                         continue;
                     }
@@ -276,6 +284,7 @@ impl Worker<'_> {
                     Poll::Ready(Some(Message::Call(job))) => {
                         let first = status.update(|status| {
                             status.served += 1;
+                            status.moved += 1;
                             status.registered.take().is_some()
                         });
                         if first {
@@ -361,38 +370,5 @@ impl Worker<'_> {
             return Poll::Ready(Retired::Idle);
         }
         Poll::Pending
-    }
-}
-
-/// A timer that costs a clock reading, not a registration, as long as it is only pushed back.
-#[derive(Default)]
-struct Timer {
-    since: Option<Instant>,
-    /// Since when all callers have been gone.
-    stuck_since: Option<Instant>,
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-impl Timer {
-    fn restart(&mut self) {
-        self.since = Some(Instant::now());
-    }
-
-    fn poll_after(&mut self, cx: &mut Context<'_>, delay: Duration) -> Poll<()> {
-        let since = *self.since.get_or_insert_with(Instant::now);
-        self.poll(cx, since + delay)
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
-        let sleep = match &mut self.sleep {
-            // One that is due earlier wakes the task, which then sees that it is not time yet.
-            Some(sleep) if sleep.deadline() <= at && !sleep.is_elapsed() => return Poll::Pending,
-            Some(sleep) => {
-                sleep.as_mut().reset(at);
-                sleep
-            }
-            none => none.insert(Box::pin(tokio::time::sleep_until(at))),
-        };
-        sleep.as_mut().poll(cx)
     }
 }

@@ -1,7 +1,7 @@
 //! Instances that are run together.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_task::Runnable;
 
@@ -12,13 +12,14 @@ pub(super) struct Batch(Arc<Mutex<State>>);
 
 struct State {
     instances: VecDeque<Runnable>,
+    calls: usize,
     closed: bool,
 }
 
 impl Batch {
     /// A batch that ends when all tasks that are ready now have run.
     pub(super) fn start(first: Runnable) -> Self {
-        let state = State { instances: VecDeque::from([first]), closed: false };
+        let state = State { instances: VecDeque::from([first]), calls: 1, closed: false };
         let batch = Self(Arc::new(Mutex::new(state)));
         tokio::spawn(batch.clone().run());
         batch
@@ -30,22 +31,32 @@ impl Batch {
     ///
     /// The instance, when the batch is on its way.
     pub(super) fn add(&self, runnable: Runnable) -> Result<(), Runnable> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         if state.closed {
             return Err(runnable);
         }
         state.instances.push_back(runnable);
+        state.calls += 1;
         Ok(())
+    }
+
+    /// One of its instances was handed another call.
+    pub(super) fn join(&self) {
+        self.state().calls += 1;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn run(self) {
         // Behind all tasks that are ready now.
         tokio::task::yield_now().await;
-        let instances = {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (instances, calls) = {
+            let mut state = self.state();
             state.closed = true;
-            std::mem::take(&mut state.instances)
+            (std::mem::take(&mut state.instances), state.calls)
         };
-        super::batch_ends(instances);
+        super::batch_ends(instances, calls);
     }
 }
