@@ -1,14 +1,17 @@
 //! The instances of one version, and the short queue in front of them.
 //!
-//! A call goes to an instance that has nothing to do; else to the one that the same thread has just handed a call to and
-//! that has not run since; else to a new one, while there are few; else to one that has room beside the calls it is waiting
-//! with; else to a new one, up to the limit; else it waits, for a bounded time in a bounded queue. The most recently used instance is taken first, so that the others can idle out.
+//! A call goes to an instance that has nothing to do; else to a new one, while there are few; else to one that has room beside
+//! the calls it is waiting with; else to a new one, up to the limit; else it waits, for a bounded time in a bounded queue. The
+//! most recently used instance is taken first, so that the others can idle out.
+//!
+//! Where calls are brief, few instances do better than many, whose memory is not in the cache: before all that, a call goes
+//! to the instance that the same thread has just handed one and that has not run since, or to one that waits and has room.
 
 mod backoff;
 mod caller;
+mod desk;
 mod filling;
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -26,9 +29,8 @@ use crate::call::CallError;
 use crate::observe::limiter::{Admit, LineLimiter};
 use crate::observe::metrics::{EndReason, ServiceMetrics};
 
-use backoff::Backoff;
 pub use caller::{Lease, Pool, PoolSnapshot};
-use filling::Filling;
+use desk::{Desk, Phase};
 
 /// Lines about failed instances that a version gets in the log.
 const FAILURE_LINES_PER_S: u32 = 10;
@@ -38,34 +40,8 @@ const FAILURE_LINES_PER_S: u32 = 10;
 pub(super) enum Availability {
     /// It has no calls.
     Idle,
-    /// It waits with the calls it has, and could take more.
-    Spare,
-}
-
-/// Whether the pool still takes calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Open,
-    Closed,
-}
-
-struct Desk {
-    phase: Phase,
-    workers: HashMap<WorkerId, mpsc::UnboundedSender<Message>>,
-    idle: Vec<WorkerId>,
-    spare: Vec<WorkerId>,
-    filling: Filling,
-    queue: VecDeque<(Box<Job>, Instant)>,
-    /// Calls that instances have.
-    running: usize,
-    next_id: u64,
-    /// Workers before this one were made of code that has been replaced: they are not handed calls any more.
-    outdated_before: u64,
-    /// A task waits until the host may have one more instance.
-    waiting_for_permit: bool,
-    backoff: Backoff,
-    /// The latest instance to start, or not to, for whoever probes.
-    last_start: Option<(WorkerId, Result<(), super::Failure>)>,
+    /// It waits with the calls it has, and could take so many more.
+    Spare(usize),
 }
 
 /// What the pool's callers and workers share.
@@ -91,20 +67,7 @@ impl Shared {
             spread: core.threads * 2,
             core,
             blueprint,
-            desk: Mutex::new(Desk {
-                phase: Phase::Open,
-                workers: HashMap::new(),
-                idle: Vec::new(),
-                spare: Vec::new(),
-                filling: Filling::default(),
-                queue: VecDeque::new(),
-                running: 0,
-                next_id: 0,
-                outdated_before: 0,
-                waiting_for_permit: false,
-                backoff: Backoff::default(),
-                last_start: None,
-            }),
+            desk: Mutex::default(),
             killed: AtomicBool::new(false),
             metrics,
             failure_lines: LineLimiter::new(FAILURE_LINES_PER_S, FAILURE_LINES_PER_S, std::time::Instant::now()),
@@ -170,16 +133,22 @@ impl Shared {
     fn pump(&self, desk: &mut Desk) {
         let limits = self.blueprint.limits();
         while !desk.queue.is_empty() && desk.running < limits.calls_max {
-            let worker = if let Some(id) = desk.idle.pop() {
-                desk.filling.begin(id, self.room_beside_one());
+            let together = self.puts_together();
+            let worker = if together && let Some(id) = desk.filling.next() {
                 id
-            } else if let Some(id) = desk.filling.next() {
+            } else if together && let Some((id, room)) = desk.spare.pop() {
+                desk.filling.begin(id, room.saturating_sub(1));
+                id
+            } else if let Some(id) = desk.idle.pop() {
+                if together {
+                    desk.filling.begin(id, self.blueprint.concurrency().saturating_sub(1));
+                }
                 id
             } else if desk.workers.len() < self.spread.min(limits.instances_max)
                 && let Some(id) = self.spawn(desk)
             {
                 id
-            } else if let Some(id) = desk.spare.pop() {
+            } else if let Some((id, _)) = desk.spare.pop() {
                 id
             } else if desk.workers.len() < limits.instances_max
                 && let Some(id) = self.spawn(desk)
@@ -206,10 +175,9 @@ impl Shared {
         }
     }
 
-    /// How many calls an instance that is handed one may be handed with it.
-    fn room_beside_one(&self) -> usize {
-        let together = self.blueprint.limits().reuse_max.is_none() && self.blueprint.share().is_brief();
-        if together { self.blueprint.concurrency().saturating_sub(1) } else { 0 }
+    /// Whether calls that come together are handed to few instances.
+    fn puts_together(&self) -> bool {
+        self.blueprint.limits().reuse_max.is_none() && self.blueprint.share().is_brief()
     }
 
     fn spawn(&self, desk: &mut Desk) -> Option<WorkerId> {
@@ -265,10 +233,8 @@ impl Shared {
     /// call, or told the worker to close.
     pub(super) fn register(&self, id: WorkerId, before: Option<Availability>, now: Option<Availability>) -> bool {
         let mut desk = self.desk();
-        if let Some(before) = before {
-            let list = desk.list(before);
-            let Some(at) = list.iter().position(|other| *other == id) else { return false };
-            list.remove(at);
+        if before.is_some_and(|before| !desk.withdraw(id, before)) {
+            return false;
         }
         if (desk.phase == Phase::Closed || id.0 < desk.outdated_before) && now.is_some() {
             if let Some(inbox) = desk.workers.get(&id) {
@@ -276,10 +242,12 @@ impl Shared {
             }
             return false;
         }
-        if let Some(now) = now {
-            desk.list(now).push(id);
-            self.pump(&mut desk);
+        match now {
+            Some(Availability::Idle) => desk.idle.push(id),
+            Some(Availability::Spare(room)) => desk.spare.push((id, room)),
+            None => return true,
         }
+        self.pump(&mut desk);
         true
     }
 
@@ -332,7 +300,7 @@ impl Shared {
             unused = desk.workers.is_empty() && matches!(ended, Ok(Retired::Idle));
             desk.filling.end(id);
             desk.idle.retain(|other| *other != id);
-            desk.spare.retain(|other| *other != id);
+            desk.spare.retain(|(other, _)| *other != id);
             if ended.is_err() {
                 desk.backoff.failed(Instant::now());
             }
@@ -384,14 +352,5 @@ fn end_reason(cause: Cause) -> EndReason {
         Cause::Cpu => EndReason::Cpu,
         Cause::Memory => EndReason::Memory,
         Cause::Start => EndReason::Start,
-    }
-}
-
-impl Desk {
-    fn list(&mut self, availability: Availability) -> &mut Vec<WorkerId> {
-        match availability {
-            Availability::Idle => &mut self.idle,
-            Availability::Spare => &mut self.spare,
-        }
     }
 }

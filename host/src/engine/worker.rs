@@ -340,14 +340,18 @@ impl Worker<'_> {
         {
             return timer.poll(cx, since + ABANDONED_GRACE).map(|()| Retired::Abandoned);
         }
+        let blueprint = self.shared.blueprint();
         let availability = match (now.accepting, now.in_flight) {
             (false, _) => None,
             // Another call would have to wait until the guest is done computing.
             _ if computing => None,
             (true, 0) => Some(Availability::Idle),
-            (true, _) => Some(Availability::Spare),
+            (true, calls) => Some(Availability::Spare(blueprint.concurrency().saturating_sub(calls))),
         };
-        if availability != now.registered {
+        // How much room it has is told when it comes to have some; that it has more by now is not worth telling.
+        let news = availability.map(|now| std::mem::discriminant(&now))
+            != now.registered.map(|before| std::mem::discriminant(&before));
+        if news {
             if availability == Some(Availability::Idle) {
                 timer.restart();
             }
@@ -357,7 +361,7 @@ impl Worker<'_> {
                 status.update(|status| status.registered = None);
             }
         }
-        let idle_max = self.shared.blueprint().limits().idle;
+        let idle_max = blueprint.limits().idle;
         let leftover = now.served > 0 && now.in_flight == 0 && !now.accepting && !computing;
         if leftover {
             // Used up or told to close, but the guest still does something in the background.

@@ -103,13 +103,13 @@ impl Pool {
         desk.outdated_before = fresh.map_or(desk.next_id, |fresh| fresh.0);
         let desk = &mut *desk;
         let outdated = |id: &WorkerId| id.0 < desk.outdated_before;
-        for id in desk.idle.iter().chain(&desk.spare).filter(|id| outdated(id)) {
+        for id in desk.idle.iter().chain(desk.spare.iter().map(|(id, _)| id)).filter(|id| outdated(id)) {
             if let Some(inbox) = desk.workers.get(id) {
                 let _ = inbox.send(Message::Close);
             }
         }
         desk.idle.retain(|id| !outdated(id));
-        desk.spare.retain(|id| !outdated(id));
+        desk.spare.retain(|(id, _)| !outdated(id));
         Ok(desk.phase == Phase::Open)
     }
 
