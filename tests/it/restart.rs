@@ -43,6 +43,7 @@ async fn compiled_modules_survive_a_restart() {
     let start = Instant::now();
     let mut host = with_a_cache_of_its_own().guest(&PYTHON_HELLO).ready_within(Duration::from_secs(180)).start().await;
     let first = start.elapsed();
+    host.runs_optimised("python-hello").await;
     assert_eq!(entries(&host).len(), 1);
     host.stop().await;
     let start = Instant::now();
@@ -56,6 +57,7 @@ async fn compiled_modules_survive_a_restart() {
 #[tokio::test]
 async fn a_damaged_entry_is_compiled_again() {
     let mut host = with_a_cache_of_its_own().guest(&ECHO).start().await;
+    host.runs_optimised("echo").await;
     host.stop().await;
     let entry = entries(&host).pop().expect("an entry");
     let good = fs::read(&entry).unwrap();
@@ -70,6 +72,7 @@ async fn a_damaged_entry_is_compiled_again() {
         let mut host = again.start().await;
         host.get("/echo/hello/x").await.expect(200);
         host.logs("the log says so", |event| event.level() == "warn" && event.contains("damaged")).await;
+        host.runs_optimised("echo").await;
         host.stop().await;
         assert!(fs::read(&entry).unwrap() != bad, "it is replaced");
         again = host.again();

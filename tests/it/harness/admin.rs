@@ -30,12 +30,23 @@ impl Host {
 
     /// Waits until the status of a service, or its absence (null), is as wanted.
     pub async fn service_is(&self, name: &str, what: &str, want: impl Fn(&Value) -> bool) -> Value {
+        self.service_gets(name, what, Duration::from_secs(30), want).await
+    }
+
+    async fn service_gets(&self, name: &str, what: &str, within: Duration, want: impl Fn(&Value) -> bool) -> Value {
         let what = format!("the status of {name}: {what}");
-        eventually(&what, Duration::from_secs(30), async || {
+        eventually(&what, within, async || {
             let service = self.service(name).await.unwrap_or_default();
             if want(&service) { Ok(service) } else { Err(service.to_string()) }
         })
         .await
+    }
+
+    /// Waits until a service runs optimised code, which is kept for the next start. The compiler gets only what other tests
+    /// leave over, for half a minute at least.
+    pub async fn runs_optimised(&self, service: &str) -> Value {
+        let optimised = |service: &Value| service["code"] == "optimised";
+        self.service_gets(service, "it runs optimised code", Duration::from_secs(180), optimised).await
     }
 
     /// Waits until so many calls of a service are under way.

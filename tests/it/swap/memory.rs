@@ -123,7 +123,7 @@ async fn the_code_of_a_service_that_idles_is_not_kept_in_memory() {
     let manifest = "[instances]\nidle_s = 1\n";
     let host = Host::builder().module("marked", &marked(7)).manifest("marked", manifest).start().await;
     for _ in 0..2 {
-        host.service_is("marked", "its code is of the cache", |service| service["code"] == "optimised").await;
+        host.runs_optimised("marked").await;
         host.answers("/marked/whole", 200, &marker_text(7)).await;
         assert!(code_kib(&host) > 0, "it has just run");
         host.service_is("marked", "it idles", |service| service["instances"] == 0).await;

@@ -33,7 +33,7 @@ async fn optimised_code_takes_over_between_calls() {
     let version = host.service("z").await.unwrap()["version"].clone();
 
     let whole = marker_text(marker).repeat(64);
-    let optimised = host.service_is("z", "it runs optimised code", |service| service["code"] == "optimised");
+    let optimised = host.runs_optimised("z");
     let calls = throughout("calls are answered", Duration::from_millis(200), async || {
         let reply = host.http.get(&host.url("/z/whole")).await;
         (reply.status == 200 && reply.text() == whole).then_some(()).ok_or_else(|| reply.to_string())
