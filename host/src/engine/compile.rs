@@ -124,8 +124,6 @@ impl Compiler {
             let code = me.cached(&digest).map_or_else(|| me.optimised(&bytes, &digest), Ok)?;
             Ok(Some(Compiled { code, baseline: false }))
         };
-        // When a host starts with many modules, all are to serve before any gets faster.
-        self.first.done().await?;
         self.again.run(work).await
     }
 

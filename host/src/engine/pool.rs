@@ -297,7 +297,7 @@ impl Shared {
         {
             let mut desk = self.desk();
             desk.workers.remove(&id);
-            unused = desk.workers.is_empty() && matches!(ended, Ok(Retired::Idle));
+            unused = desk.workers.is_empty() && matches!(ended, Ok(Retired::Idle | Retired::Closed));
             desk.filling.end(id);
             desk.idle.retain(|other| *other != id);
             desk.spare.retain(|(other, _)| *other != id);

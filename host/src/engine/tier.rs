@@ -14,7 +14,6 @@ pub(super) struct Tier {
     threads: Background,
     /// Taken in the order of asking.
     turns: Arc<Semaphore>,
-    at_once: u32,
     /// How long it takes what the other cores leave over.
     patience: Duration,
 }
@@ -28,8 +27,7 @@ impl Tier {
     pub(super) fn new(at_once: usize, patience: Duration) -> Result<Self, Error> {
         let threads = Background::new();
         let threads = threads.map_err(|error| Error::Engine(format!("cannot start threads to compile on: {error}")))?;
-        let at_once = u32::try_from(at_once).unwrap_or(u32::MAX).max(1);
-        Ok(Self { threads, turns: Arc::new(Semaphore::new(at_once as usize)), at_once, patience })
+        Ok(Self { threads, turns: Arc::new(Semaphore::new(at_once.max(1))), patience })
     }
 
     /// Does something when it is its turn.
@@ -37,17 +35,9 @@ impl Tier {
         &self,
         work: impl Fn() -> Result<R, Error> + Send + Sync + 'static,
     ) -> Result<R, Error> {
-        let _turn = self.turns.acquire().await.map_err(|_| stopping())?;
+        let stopping = |_| Error::Compile("the host is stopping".into());
+        let _turn = self.turns.acquire().await.map_err(stopping)?;
         let done = self.threads.run(self.patience, work).await;
         done.unwrap_or_else(|| Err(Error::Compile("the compiler panicked; the log says where".into())))
     }
-
-    /// Waits until all that has asked so far has had its turn.
-    pub(super) async fn done(&self) -> Result<(), Error> {
-        self.turns.acquire_many(self.at_once).await.map_err(|_| stopping()).map(drop)
-    }
-}
-
-fn stopping() -> Error {
-    Error::Compile("the host is stopping".into())
 }

@@ -41,6 +41,8 @@ pub struct Loader {
     builds: JoinSet<Built>,
     /// Whose build each task is, for those that panic.
     builders: HashMap<Id, String>,
+    /// What is to get optimised code. It has to wait for what has no code yet.
+    baseline: Vec<Arc<Deployed>>,
     dir_failed: bool,
     /// Manifests without modules that the log has told of.
     orphans: BTreeSet<String>,
@@ -78,6 +80,7 @@ impl Loader {
             files: HashMap::new(),
             builds: JoinSet::new(),
             builders: HashMap::new(),
+            baseline: Vec::new(),
             dir_failed: false,
             orphans: BTreeSet::new(),
             loaded: signal::Sender::new(false),
@@ -96,6 +99,9 @@ impl Loader {
         loop {
             if self.builds.is_empty() {
                 self.loaded.send_replace(true);
+                for deployed in std::mem::take(&mut self.baseline) {
+                    self.optimise(deployed);
+                }
             }
             tokio::select! {
                 Some(built) = self.builds.join_next_with_id() => match built {
@@ -217,7 +223,9 @@ impl Loader {
             code = deployed.code(),
             "a module serves"
         );
-        self.optimise(&deployed);
+        if deployed.is_baseline() {
+            self.baseline.push(deployed.clone());
+        }
         if let Some(old) = old {
             self.retire(old, Some(&deployed));
         }
@@ -226,15 +234,16 @@ impl Loader {
     }
 
     /// What serves with baseline code gets optimised code as soon as that is compiled.
-    fn optimise(&self, deployed: &Arc<Deployed>) {
-        if !deployed.is_baseline() {
-            return;
-        }
-        let (deployed, platform) = (deployed.clone(), self.platform.clone());
+    fn optimise(&self, deployed: Arc<Deployed>) {
+        let platform = self.platform.clone();
         tokio::spawn(async move {
             let (service, version) = (deployed.service(), deployed.version());
             match deployed.optimise(&platform).await {
-                Ok(()) => tracing::debug!(%service, %version, "a module runs optimised code"),
+                // Not when its version has been replaced meanwhile.
+                Ok(()) if !deployed.is_baseline() => {
+                    tracing::info!(%service, %version, code = deployed.code(), "a module runs other code");
+                }
+                Ok(()) => {}
                 Err(error) => {
                     tracing::warn!(%service, %version, %error, "a module goes on with baseline code");
                 }

@@ -137,7 +137,7 @@ async fn the_code_of_a_service_that_idles_is_not_kept_in_memory() {
 
 /// How much compiled code of the cache the host has in memory. Memories of instances begin as parts of such files, too; those
 /// can be written.
-fn code_kib(host: &Host) -> u64 {
+pub fn code_kib(host: &Host) -> u64 {
     let maps = std::fs::read_to_string(format!("/proc/{}/smaps", host.process.pid())).unwrap();
     let (mut of_cache, mut sum) = (false, 0);
     for line in maps.lines() {

@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use crate::harness::guests::{marked, marker_text};
 use crate::harness::host::Host;
 use crate::harness::http::{Client, get, next};
-use crate::harness::wait::throughout;
+use crate::harness::wait::{eventually, throughout};
+
+use super::memory::code_kib;
 
 /// The first of ten markers that no cache has seen. They have eight digits.
 fn unseen() -> u32 {
@@ -56,6 +58,29 @@ async fn optimised_code_takes_over_between_calls() {
     host.install("again", &marked(marker));
     let service = host.service_is("again", "it serves", |service| service["state"] == "serving").await;
     assert_eq!(service["code"], "optimised", "the cache has it");
+}
+
+/// Some of these idle before their optimised code is there: nobody would ever run it, and it must not be kept in memory.
+#[tokio::test]
+async fn optimised_code_that_comes_too_late_for_an_instance_is_not_kept_in_memory() {
+    let marker = unseen();
+    let mut builder = Host::builder();
+    for other in 0..5 {
+        let name = format!("a{other}");
+        builder = builder.module(&name, &marked(marker + other)).manifest(&name, "[instances]\nidle_s = 1\n");
+    }
+    let host = builder.start().await;
+    for other in 0..5 {
+        let name = format!("a{other}");
+        host.runs_optimised(&name).await;
+        host.service_is(&name, "it idles", |service| service["instances"] == 0).await;
+    }
+    eventually("the code is out of memory", Duration::from_secs(10), async || match code_kib(&host) {
+        0 => Ok(()),
+        kib => Err(format!("{kib} KiB")),
+    })
+    .await;
+    host.answers("/a0/whole", 200, &marker_text(marker)).await;
 }
 
 #[tokio::test]

@@ -110,6 +110,10 @@ impl Pool {
         }
         desk.idle.retain(|id| !outdated(id));
         desk.spare.retain(|(id, _)| !outdated(id));
+        if desk.workers.is_empty() {
+            // Loading it has brought it into memory.
+            self.shared.blueprint.release_code();
+        }
         Ok(desk.phase == Phase::Open)
     }
 
