@@ -14,7 +14,7 @@ pub(super) struct Tier {
     threads: Background,
     /// Taken in the order of asking.
     turns: Arc<Semaphore>,
-    /// How long it takes what the other cores leave over.
+    /// How long it makes do with what others leave over of the cores.
     patience: Duration,
 }
 

@@ -64,6 +64,40 @@ fn what_is_handed_over_together_runs_together() {
     assert!(turns < 10, "asked and answered one by one: {lines:?}");
 }
 
+/// Calls that come together on one instance are no sign of a connection that is alone.
+#[test]
+fn calls_on_one_instance_go_on_being_handed_over_together() {
+    const ASKING: usize = 4;
+    const TIMES: usize = 50;
+    let runtime = serving_runtime(1);
+    let turns = Arc::new(AtomicUsize::new(0));
+    let (inbox, mut pings) = mpsc::unbounded_channel::<Ping>();
+    let counted = turns.clone();
+    spawn(runtime.handle(), async move {
+        let mut all = Vec::new();
+        while pings.recv_many(&mut all, ASKING).await > 0 {
+            counted.fetch_add(1, Ordering::SeqCst);
+            for ping in all.drain(..) {
+                let _ = ping.send(thread::current().id());
+            }
+        }
+    });
+    let asking = runtime.spawn(async move {
+        let ask_often = |inbox: mpsc::UnboundedSender<Ping>| async move {
+            for _ in 0..TIMES {
+                ask(&inbox).await;
+            }
+        };
+        let tasks: Vec<_> = (0..ASKING).map(|_| tokio::spawn(ask_often(inbox.clone()))).collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    runtime.block_on(asking).unwrap();
+    let turns = turns.load(Ordering::SeqCst);
+    assert!(turns <= ASKING * TIMES / 2, "{} calls took {turns} turns", ASKING * TIMES);
+}
+
 #[test]
 fn a_task_that_calls_another_is_answered_and_nothing_runs_inside_another() {
     let runtime = serving_runtime(2);
