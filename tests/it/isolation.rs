@@ -38,6 +38,10 @@ async fn host() -> Host {
     for path in ["/echo/hello/x", "/hostile/ok", "/hostile2/ok", "/hostile-lean/ok"] {
         host.get(path).await.expect(200);
     }
+    // The compiler is done with all of them.
+    for guest in [&ECHO, &HOSTILE, &HOSTILE2, &HOSTILE_LEAN] {
+        host.runs_optimised(guest.name).await;
+    }
     host
 }
 
