@@ -157,6 +157,13 @@ impl CallError {
         self
     }
 
+    /// Says whether the call never reached a guest, and when it makes sense to try again: what another host has said of it.
+    #[must_use]
+    pub fn with_retry(mut self, retryable: bool, after: Option<Duration>) -> Self {
+        (self.retryable, self.retry_after) = (retryable, after);
+        self
+    }
+
     /// Adds the methods that would have been taken, for the header `Allow`.
     #[must_use]
     pub fn with_allowed(mut self, methods: String) -> Self {

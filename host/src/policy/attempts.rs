@@ -1,0 +1,144 @@
+//! One call, at one endpoint after another: chosen, sent within its deadline, reported on, and sent again where that is
+//! allowed.
+//!
+//! The first attempt is made when [`send`] is called, not when its future is first polled: so the future need not carry
+//! the request, unless it is kept to be sent again.
+
+mod held;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use futures::future::Either;
+use http::HeaderMap;
+use rand::rngs::SmallRng;
+use tokio::time::Instant;
+
+use crate::call::{CallError, Deadline, Request, Response, ServiceName};
+use crate::policy::balance::Locality;
+use crate::policy::deadline;
+use crate::policy::endpoints::{Endpoints, Key, NoEndpoint, PickRequest, Picked};
+use crate::policy::outcome::Outcome;
+use crate::policy::retry::{self, Replay, Retries};
+use crate::policy::settings::PerCall;
+
+/// What is known of a call before it is sent.
+pub struct Plan<K: Key> {
+    /// The endpoints of the service.
+    pub endpoints: Arc<Endpoints<K>>,
+    /// Its name, for errors.
+    pub service: ServiceName,
+    /// How calls through the route are treated.
+    pub treatment: Arc<PerCall>,
+    /// Whether the description of a gRPC method says that it is idempotent. The route's word goes first.
+    pub described_idempotent: Option<bool>,
+    /// The address the call came from, if it came from outside.
+    pub source: Option<IpAddr>,
+    /// By when the answer is needed, body included. The treatment can only shorten it.
+    pub deadline: Deadline,
+    /// The local endpoint is known to have no room.
+    pub local_is_full: bool,
+    /// Dice of this call's own.
+    pub rng: SmallRng,
+}
+
+/// Sends a call. `dispatch` makes one attempt at the endpoint it is given, by the deadline it is given.
+///
+/// # Errors
+///
+/// What the last attempt failed with; that there is no endpoint for the first.
+pub fn send<K, D, F>(
+    mut plan: Plan<K>,
+    request: Request,
+    dispatch: D,
+) -> impl Future<Output = Result<Response, CallError>>
+where
+    K: Key,
+    D: Fn(&K, Locality, Deadline, Request) -> F,
+    F: Future<Output = Result<Response, CallError>>,
+{
+    if let Some(timeout) = plan.treatment.timeout {
+        plan.deadline = deadline::capped(plan.deadline, timeout);
+    }
+    let declared = plan.treatment.retry.idempotent.or(plan.described_idempotent);
+    let idempotent = retry::is_idempotent(request.method(), request.headers(), declared);
+    let hash = plan.hash(request.headers());
+    let mut retries = Retries::new(idempotent);
+    let (kept, request) = plan.keep(request, &retries, idempotent);
+    let first = plan.attempt(hash, &[], request, &dispatch);
+    async move {
+        let (mut picked, calling) = first.map_err(|none| none.into_error(&plan.service))?;
+        let mut answer = calling.await;
+        let Some(kept) = kept else { return held::finish(answer, picked) };
+        let mut tried = Vec::new();
+        loop {
+            let now = Instant::now();
+            tried.push(picked.key().clone());
+            let elsewhere = answer.is_err() && plan.endpoints.has_other(now, &tried);
+            let settings = &plan.treatment.retry;
+            let budget = plan.endpoints.budget();
+            let next = retries.after(now, &answer, plan.deadline, elsewhere, settings, budget, &mut plan.rng);
+            let Ok(pause) = next else { return held::finish(answer, picked) };
+            picked.record(now, Outcome::of(&answer, picked.locality()));
+            // Its place is needed by nobody during the pause.
+            drop(picked);
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            let Ok((again, calling)) = plan.attempt(hash, &tried, kept.request(), &dispatch) else {
+                return answer;
+            };
+            picked = again;
+            answer = calling.await;
+        }
+    }
+}
+
+impl<K: Key> Plan<K> {
+    fn hash(&self, headers: &HeaderMap) -> Option<u64> {
+        self.treatment.hash.as_ref()?.hash(headers, self.source)
+    }
+
+    /// Keeps a request that may be sent again. Where one endpoint serves all, only what is idempotent ever is.
+    fn keep(&self, request: Request, retries: &Retries, idempotent: bool) -> (Option<Box<Replay>>, Request) {
+        let settings = &self.treatment.retry;
+        if !retries.more(settings) || !idempotent && self.endpoints.len() < 2 {
+            return (None, request);
+        }
+        match Replay::of(request, settings.body_bytes_max) {
+            Ok(kept) => {
+                let request = kept.request();
+                (Some(Box::new(kept)), request)
+            }
+            Err(request) => (None, *request),
+        }
+    }
+
+    fn attempt<D, F>(
+        &mut self,
+        hash: Option<u64>,
+        tried: &[K],
+        request: Request,
+        dispatch: &D,
+    ) -> Result<(Picked<K>, impl Future<Output = Result<Response, CallError>> + use<K, D, F>), NoEndpoint>
+    where
+        D: Fn(&K, Locality, Deadline, Request) -> F,
+        F: Future<Output = Result<Response, CallError>>,
+    {
+        let deadline = self.deadline;
+        let asked = PickRequest { hash, tried, deadline: deadline.instant(), local_is_full: self.local_is_full };
+        let now = Instant::now();
+        let picked = self.endpoints.pick(now, &mut self.rng, &asked)?;
+        let in_time = now < deadline.instant();
+        let made = in_time.then(|| dispatch(picked.key(), picked.locality(), deadline, request));
+        let calling = match made {
+            // Made already: a closure over the picked endpoint would bind the future to it.
+            Some(made) => Either::Left(deadline::within(deadline, move || made)),
+            None => Either::Right(std::future::ready(Err(CallError::timeout("the deadline passed before an attempt")))),
+        };
+        Ok((picked, calling))
+    }
+}
+
+#[cfg(test)]
+mod tests;
