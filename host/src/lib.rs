@@ -8,6 +8,7 @@ pub mod call;
 pub mod config;
 pub mod observe;
 
+pub mod cluster;
 pub mod engine;
 pub mod policy;
 pub mod store;

@@ -1,0 +1,81 @@
+//! What follows from changes of the membership.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use foca::OwnedNotification;
+
+use super::timers::Task;
+use super::{Action, Core, Notice, Now};
+use crate::cluster::counters::Counters;
+use crate::cluster::swim::Identity;
+
+impl Core {
+    pub(super) fn notified(&mut self, now: Now, notification: OwnedNotification<Identity>) {
+        match notification {
+            OwnedNotification::MemberUp(id) => self.up(now, &id),
+            OwnedNotification::MemberDown(id) => self.down(now, &id, false),
+            OwnedNotification::Rename(old, new) if old.id() != new.id() => {
+                // The address has a new owner. Whether it is up shows in its state; being down is no news then.
+                self.down(now, &old, true);
+                let active = self.swim.iter_members().any(|member| *member.id() == new);
+                if active {
+                    self.up(now, &new);
+                }
+            }
+            OwnedNotification::Rejoin(id) => {
+                self.shared.lock().me = id;
+                Counters::add(&self.counters.rejoins, 1);
+                self.actions.push_back(Action::Notice(Notice::Rejoined));
+                // The new identity has to be made known where the old one is held for down.
+                self.timers.push(now.mono, Task::Seek);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn up(&mut self, now: Now, id: &Identity) {
+        let mut state = self.shared.lock();
+        state.suspicions.remove(&id.id());
+        let known = state.catalogue.presence(id.id()).is_some();
+        state.catalogue.up(id.node());
+        drop(state);
+        self.unreachable.remove(&id.id());
+        if !known {
+            self.since.insert(id.id(), now.mono);
+            self.actions.push_back(Action::Notice(Notice::MemberUp(Arc::clone(id.node()))));
+        }
+    }
+
+    pub(super) fn down(&mut self, now: Now, id: &Identity, for_good: bool) {
+        let mut state = self.shared.lock();
+        state.suspicions.remove(&id.id());
+        let known = state.catalogue.presence(id.id()).is_some();
+        state.catalogue.down(now.mono, id.id(), for_good);
+        drop(state);
+        self.unreachable.remove(&id.id());
+        if for_good {
+            self.since.remove(&id.id());
+        } else {
+            self.since.insert(id.id(), now.mono);
+        }
+        if known {
+            self.actions.push_back(Action::Notice(Notice::MemberDown(Arc::clone(id.node()))));
+        }
+    }
+
+    /// If somebody suspects this node: objects, to the one who suspects, and not only by rumour.
+    pub(super) fn refute(&mut self, now: Now) {
+        let Some(accuser) = self.shared.lock().accuser.take() else { return };
+        if now.mono.saturating_sub(self.refuted) < Duration::from_millis(self.settings.gossip_ms) {
+            return;
+        }
+        self.refuted = now.mono;
+        self.health.worsen();
+        Counters::add(&self.counters.refutations, 1);
+        let accuser = self.swim.iter_members().map(foca::Member::id).find(|id| id.id() == accuser).cloned();
+        if let Some(accuser) = accuser {
+            self.run(now, |swim, effects| swim.announce(accuser, effects));
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The section `[cluster]`, as far as membership and catalogue are concerned.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::seal;
+
+/// How nodes find, watch and tell each other. The defaults suit a local network of up to some thousand nodes.
+///
+/// Nodes of one cluster should agree about everything that ends in `_ms`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The cluster's name. Packets of clusters with other names are not understood, even if the keys are the same.
+    pub name: String,
+    /// Nodes to ask first, each `ADDRESS:PORT` or `DNS-NAME:PORT`; a name stands for all its addresses.
+    pub seeds: Vec<String>,
+    /// A file with more of them, one a line, read anew at each attempt. Empty means none.
+    pub seeds_file: PathBuf,
+    /// Milliseconds between two probes that a node sends.
+    pub probe_ms: u64,
+    /// Milliseconds until other nodes are asked to probe as well.
+    pub ack_ms: u64,
+    /// How many others are asked then.
+    pub indirect_probes: usize,
+    /// Milliseconds that a suspect has to object, with up to ten nodes; it grows with the logarithm of their number.
+    pub suspect_ms: u64,
+    /// Milliseconds between two rounds of gossip, as long as there is news.
+    pub gossip_ms: u64,
+    /// To how many nodes a round goes.
+    pub gossip_fanout: usize,
+    /// Milliseconds until a node that is down is forgotten, and no longer looked for.
+    pub down_retain_ms: u64,
+    /// Milliseconds between two looks, on average, for nodes that are down and seeds that are not members.
+    pub heal_ms: u64,
+    /// Milliseconds, on average, between two attempts to join while nobody is known.
+    pub join_retry_ms: u64,
+    /// Milliseconds, on average, between two exchanges of full state with some other node.
+    pub exchange_ms: u64,
+    /// Milliseconds for which withdrawn entries, and what nodes served that are down, are remembered.
+    pub tombstone_ms: u64,
+    /// Milliseconds a leaving node waits between announcing that it drains and leaving.
+    pub drain_spread_ms: u64,
+    /// Milliseconds for which a leaving node tells others that it has left.
+    pub leave_spread_ms: u64,
+    /// Most nodes known at a time.
+    pub members_max: usize,
+    /// Most entries (service and version) that one node may publish.
+    pub services_per_node_max: usize,
+    /// Most bytes that the entries of one node may take on the wire.
+    pub node_bytes_max: usize,
+    /// Most entries of all nodes together.
+    pub entries_max: usize,
+    /// Milliseconds by which the clocks of two nodes may differ.
+    pub clock_skew_ms: u64,
+    /// Largest packet, in bytes.
+    pub packet_bytes_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            name: "hostel".to_owned(),
+            seeds: Vec::new(),
+            seeds_file: PathBuf::new(),
+            probe_ms: 1_000,
+            ack_ms: 400,
+            indirect_probes: 3,
+            suspect_ms: 3_000,
+            gossip_ms: 200,
+            gossip_fanout: 3,
+            down_retain_ms: 3_600_000,
+            heal_ms: 5_000,
+            join_retry_ms: 1_000,
+            exchange_ms: 30_000,
+            tombstone_ms: 600_000,
+            drain_spread_ms: 1_000,
+            leave_spread_ms: 1_000,
+            members_max: 12_000,
+            services_per_node_max: 1_024,
+            node_bytes_max: 256 << 10,
+            entries_max: 500_000,
+            clock_skew_ms: 300_000,
+            packet_bytes_max: seal::PACKET_BYTES_MAX,
+        }
+    }
+}
+
+/// A setting that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{key}` {reason}")]
+pub struct Invalid {
+    /// The key, without its section.
+    pub key: &'static str,
+    /// What is wrong: `must be from 1 to 100, and is 0`.
+    pub reason: String,
+}
+
+fn in_range(key: &'static str, value: u64, range: RangeInclusive<u64>) -> Result<(), Invalid> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let (least, most) = range.into_inner();
+    Err(Invalid { key, reason: format!("must be from {least} to {most}, and is {value}") })
+}
+
+impl Settings {
+    /// Checks what types do not.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] about the first key that makes no sense.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        in_range("name", self.name.len() as u64, 1..=64)
+            .map_err(|_| Invalid { key: "name", reason: "must have from 1 to 64 bytes".to_owned() })?;
+        in_range("seeds", self.seeds.len() as u64, 0..=64).map_err(|_| Invalid {
+            key: "seeds",
+            reason: "must be at most 64; a DNS name stands for many".to_owned(),
+        })?;
+        in_range("probe_ms", self.probe_ms, 200..=10_000)?;
+        // A probe has to leave time for the indirect ones, which take two more hops each way.
+        in_range("ack_ms", self.ack_ms, 50..=self.probe_ms / 2)?;
+        in_range("indirect_probes", self.indirect_probes as u64, 1..=10)?;
+        in_range("suspect_ms", self.suspect_ms, self.probe_ms..=120_000)?;
+        in_range("gossip_ms", self.gossip_ms, 50..=5_000)?;
+        in_range("gossip_fanout", self.gossip_fanout as u64, 1..=10)?;
+        in_range("down_retain_ms", self.down_retain_ms, 60_000..=604_800_000)?;
+        in_range("heal_ms", self.heal_ms, 1_000..=600_000)?;
+        in_range("join_retry_ms", self.join_retry_ms, 100..=60_000)?;
+        in_range("exchange_ms", self.exchange_ms, 1_000..=600_000)?;
+        in_range("tombstone_ms", self.tombstone_ms, 60_000..=86_400_000)?;
+        in_range("drain_spread_ms", self.drain_spread_ms, 0..=60_000)?;
+        in_range("leave_spread_ms", self.leave_spread_ms, 0..=60_000)?;
+        in_range("members_max", self.members_max as u64, 2..=100_000)?;
+        in_range("services_per_node_max", self.services_per_node_max as u64, 1..=10_000)?;
+        in_range("node_bytes_max", self.node_bytes_max as u64, 1_024..=(1 << 20))?;
+        in_range("entries_max", self.entries_max as u64, 1..=10_000_000)?;
+        in_range("clock_skew_ms", self.clock_skew_ms, 1_000..=3_600_000)?;
+        // IPv6 guarantees 1,280 bytes; an identity and an update with the longest names have to fit several times.
+        in_range("packet_bytes_max", self.packet_bytes_max as u64, 1_000..=seal::PACKET_BYTES_MAX as u64)
+    }
+
+    /// How long a suspect has to object when `members` nodes are in the cluster.
+    pub(super) fn suspect_after(&self, members: usize) -> Duration {
+        let factor = (members.max(1) as f64).log10().max(1.0);
+        Duration::from_millis((self.suspect_ms as f64 * factor) as u64)
+    }
+
+    /// How often a piece of news is passed on by each node that learns of it. With a factor of 4, which foca and
+    /// memberlist use, one of 47,500 reports of a death was missed among 1,000 nodes with 5 % loss; that is one too
+    /// many to have them all noticed in time.
+    pub(super) fn transmissions(&self, members: usize) -> u8 {
+        let count = (6.0 * (members.max(1) as f64 + 1.0).log10()).ceil();
+        (count as u8).max(8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_make_sense_and_mistakes_name_their_key() {
+        let default = Settings::default();
+        assert_eq!(default.validate(), Ok(()));
+        let wrong = Settings { ack_ms: 501, ..default.clone() };
+        assert_eq!(wrong.validate().unwrap_err().to_string(), "`ack_ms` must be from 50 to 500, and is 501");
+        assert_eq!(Settings { packet_bytes_max: 1_401, ..default }.validate().unwrap_err().key, "packet_bytes_max");
+        let unknown = toml::from_str::<Settings>("probes_ms = 3").unwrap_err();
+        assert!(unknown.to_string().contains("probes_ms"), "{unknown}");
+    }
+
+    #[test]
+    fn time_to_object_and_repetitions_grow_slowly() {
+        let settings = Settings::default();
+        assert_eq!(settings.suspect_after(2), Duration::from_secs(3));
+        assert_eq!(settings.suspect_after(10), Duration::from_secs(3));
+        assert_eq!(settings.suspect_after(1_000), Duration::from_secs(9));
+        assert_eq!(settings.transmissions(3), 8);
+        assert_eq!(settings.transmissions(1_000), 19);
+    }
+}
