@@ -10,6 +10,7 @@ pub mod observe;
 
 pub mod cluster;
 pub mod engine;
+pub mod peer;
 pub mod policy;
 pub mod store;
 

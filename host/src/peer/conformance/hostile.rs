@@ -1,0 +1,290 @@
+//! Whoever else can reach the port, and peers that have gone mad: bounded, no panic, and others are served meanwhile.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, Request};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use super::Kind;
+use super::world::{Echo, TWO, World, echo, get, handler, identity, soon, until};
+use crate::call::Response;
+use crate::peer::{Connected, Server, Settings};
+
+async fn raw(address: SocketAddr, bytes: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let _ = stream.write_all(bytes).await;
+    stream
+}
+
+#[tokio::test]
+async fn strangers_are_refused_and_disturb_nobody() {
+    let settings = Settings { handshake_timeout_ms: 200, handshakes_max: 8, ..Settings::default() };
+    let world = World::with(Kind::Tls, echo(), settings).await;
+    let address = world.peer.address;
+    let mut random = SmallRng::seed_from_u64(4);
+    let garbage: Vec<u8> = (0..10_000).map(|_| random.random()).collect();
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    for bytes in [
+        &b""[..],
+        b"GET / HTTP/1.1\r\nhost: x\r\n\r\n",
+        preface,
+        &garbage,
+        b"\x16\x03\x01\xff\xff",
+        b"\x16\x03\x01\x00\x05\x01",
+    ] {
+        let refused = world.server.snapshot().refused;
+        let mut stream = raw(address, bytes).await;
+        until("it is refused", || world.server.snapshot().refused > refused).await;
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+        soon("others are served", world.call(get("/"))).await.unwrap();
+    }
+    assert!(world.server.snapshot().last_refusal.is_some());
+    assert_eq!(world.server.snapshot().connections, 1);
+}
+
+#[tokio::test]
+async fn a_thousand_silent_connections_keep_nobody_out() {
+    let settings = Settings { handshakes_max: 32, connections_max: 400, ..Settings::default() };
+    let world = World::with(Kind::Tls, echo(), settings).await;
+    let mut silent = Vec::new();
+    for _ in 0..1_000 {
+        silent.push(TcpStream::connect(world.peer.address).await.unwrap());
+    }
+    let begun = Instant::now();
+    soon("a peer gets in", world.call(get("/"))).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    until("the others are given up", || world.server.snapshot().refused >= 1_000 - 32).await;
+    assert_eq!(world.server.snapshot().connections, 1);
+}
+
+/// A server, and a connection to it from a peer that passed TLS.
+fn inside(
+    settings: Settings,
+    server: &Server,
+    stop: &CancellationToken,
+) -> (tokio::io::DuplexStream, tokio::task::JoinHandle<()>) {
+    let (ours, theirs) = tokio::io::duplex(settings.window_bytes as usize);
+    let (server, stop) = (server.clone(), stop.clone());
+    let serving = tokio::spawn(async move {
+        server.serve(Connected { io: Box::new(theirs), peer: identity("mad") }, stop).await;
+    });
+    (ours, serving)
+}
+
+/// How long to go on, in seconds; a long run says `HOSTEL_FUZZ_SECONDS=60`.
+fn fuzz_seconds() -> u64 {
+    std::env::var("HOSTEL_FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(3)
+}
+
+/// A frame that is well formed on the outside at least.
+fn frame(random: &mut SmallRng, out: &mut Vec<u8>) {
+    let length = match random.random_range(0..10) {
+        0 => 0,
+        1..=7 => random.random_range(0..40),
+        _ => random.random_range(0..2_000),
+    };
+    let stream: u32 = if random.random_bool(0.2) { random.random() } else { random.random_range(0..12) };
+    let said = if random.random_bool(0.02) { random.random_range(0..1 << 24) } else { length as u32 };
+    out.extend_from_slice(&said.to_be_bytes()[1..]);
+    out.push(random.random_range(0..12));
+    out.push(random.random());
+    out.extend_from_slice(&stream.to_be_bytes());
+    if random.random_bool(0.5) {
+        out.extend((0..length).map(|_| random.random::<u8>()));
+    } else {
+        // Indexed fields, mostly: heads that HPACK can read.
+        out.extend((0..length).map(|_| 0x80 | random.random_range(1..62u8)));
+    }
+}
+
+/// HPACK of a request's head: literal fields, names and values in plain.
+fn head(fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        block.push(0);
+        for text in [name, value] {
+            block.push(text.len() as u8);
+            block.extend_from_slice(text.as_bytes());
+        }
+    }
+    block
+}
+
+/// What nearly is a number of calls, what is anything but, and how many frames they are.
+fn mad(random: &mut SmallRng) -> (Vec<u8>, Vec<u8>, u64) {
+    let mut out = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    let mut frames = 0;
+    for stream in (1..).step_by(2).take(random.random_range(0..4)) {
+        let fields = [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":path", "/"),
+            ("hostel-target", "orders"),
+            ("hostel-caller", "edge"),
+            ("hostel-depth", "1"),
+            ("hostel-timeout", "5S"),
+            ("hostel-whole", "1"),
+            ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        ];
+        let without = random.random_range(0..fields.len() * 3);
+        let kept: Vec<_> =
+            fields.iter().enumerate().filter(|(at, _)| *at != without).map(|(_, field)| *field).collect();
+        let mut block = head(&kept);
+        if random.random_bool(0.3) {
+            let at = random.random_range(0..block.len());
+            block[at] = random.random();
+        }
+        out.extend_from_slice(&(block.len() as u32).to_be_bytes()[1..]);
+        out.push(1);
+        out.push(if random.random_bool(0.5) { 4 } else { 5 });
+        out.extend_from_slice(&(stream as u32).to_be_bytes());
+        out.extend_from_slice(&block);
+        frames += 1;
+    }
+    let mut rest = Vec::new();
+    for _ in 0..random.random_range(1..40) {
+        frame(random, &mut rest);
+        frames += 1;
+    }
+    if random.random_bool(0.3) {
+        rest.truncate(random.random_range(0..rest.len()));
+    }
+    (out, rest, frames)
+}
+
+#[tokio::test]
+async fn frames_at_random_end_their_own_connection_at_most() {
+    let calls = Arc::new(AtomicU64::new(0));
+    let counter = calls.clone();
+    let echo = handler(move |_, request, _| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        async move { Ok(Response::new(request.into_body())) }
+    });
+    let server = Server::new(TWO, Arc::new(echo), Arc::new(Echo), Settings::default());
+    let stop = CancellationToken::new();
+    let begun = Instant::now();
+    let (mut connections, mut frames) = (0u64, 0);
+    while begun.elapsed() < Duration::from_secs(fuzz_seconds()) {
+        let mut random = SmallRng::seed_from_u64(connections);
+        let (calls, bytes, count) = mad(&mut random);
+        let (mut ours, serving) = inside(Settings::default(), &server, &stop);
+        // What comes back is read, or a full pipe would be all that is tested.
+        let _ = ours.write_all(&calls).await;
+        // h2 drops calls that it reads together with the end of their connection.
+        for _ in 0..5 {
+            tokio::task::yield_now().await;
+        }
+        let _ = ours.write_all(&bytes).await;
+        let _ = ours.shutdown().await;
+        let _ = soon("an end", ours.read_to_end(&mut Vec::new())).await;
+        soon("an end", serving).await.unwrap_or_else(|error| panic!("seed {connections}: {error}"));
+        (connections, frames) = (connections + 1, frames + count);
+    }
+    let snapshot = server.snapshot();
+    println!("{connections} connections, {frames} frames, {} calls got through", calls.load(Ordering::Relaxed));
+    assert_eq!((snapshot.connections, snapshot.panics), (0, 0));
+    assert!(calls.load(Ordering::Relaxed) > 100, "too mad to test anything");
+}
+
+#[tokio::test]
+async fn a_mad_server_fails_its_calls_only() {
+    let begun = Instant::now();
+    let mut seed = 0u64;
+    while begun.elapsed() < Duration::from_secs(2) {
+        let mut random = SmallRng::seed_from_u64(seed);
+        let (ours, mut theirs) = tokio::io::duplex(1 << 20);
+        let (sender, connection) = h2::client::handshake(ours).await.unwrap();
+        let driving = tokio::spawn(async move { drop(connection.await) });
+        let calling = tokio::spawn(async move {
+            let mut sender = sender.ready().await?;
+            let (response, _) = sender.send_request(Request::new(()), true)?;
+            let (mut head, stream) = response.await?.into_parts();
+            let _ = crate::peer::wire::error::take(&mut head.headers);
+            let shape = crate::peer::wire::unseal(&mut head.headers);
+            let body = crate::peer::flow::receive(stream, shape, (), |error| {
+                crate::call::CallError::cancelled().with_source(error)
+            });
+            if let Ok(body) = body.await {
+                let _ = super::world::bytes(body).await;
+            }
+            Ok::<_, h2::Error>(())
+        });
+        let mut bytes = b"\0\0\0\x04\0\0\0\0\0".to_vec();
+        if random.random_bool(0.8) {
+            let mut block = vec![0x88];
+            block.extend(head(&[("hostel-error", "trap"), ("hostel-whole", "1")][random.random_range(0..2)..]));
+            bytes.extend_from_slice(&(block.len() as u32).to_be_bytes()[1..]);
+            bytes.extend_from_slice(&[1, 4, 0, 0, 0, 1]);
+            bytes.extend_from_slice(&block);
+        }
+        for _ in 0..random.random_range(0..30) {
+            frame(&mut random, &mut bytes);
+        }
+        let _ = theirs.write_all(&bytes).await;
+        drop(theirs);
+        let called = soon("an end", calling).await;
+        assert!(called.is_ok(), "seed {seed}: {called:?}");
+        soon("an end", driving).await.unwrap();
+        seed += 1;
+    }
+    println!("{seed} connections");
+}
+
+#[tokio::test]
+async fn a_peer_cannot_make_requests_of_its_own_kind() {
+    let server = Server::new(TWO, Arc::new(echo()), Arc::new(Echo), Settings::default());
+    let stop = CancellationToken::new();
+    let (ours, serving) = inside(Settings::default(), &server, &stop);
+    let (sender, connection) = h2::client::handshake(ours).await.unwrap();
+    tokio::spawn(async move { drop(connection.await) });
+    let good = [
+        ("hostel-target", "orders"),
+        ("hostel-caller", "edge"),
+        ("hostel-depth", "1"),
+        ("hostel-timeout", "5S"),
+        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    ];
+    let ask = async |change: Option<(&'static str, &'static str)>, remove: &str, large: usize| {
+        let mut request = Request::post("/").body(()).unwrap();
+        for (name, value) in good.into_iter().filter(|(name, _)| *name != remove).chain(change) {
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        if large > 0 {
+            request.headers_mut().insert("x-large", HeaderValue::from_bytes(&vec![b'a'; large]).unwrap());
+        }
+        let (response, _) = sender.clone().send_request(request, true)?;
+        let response = response.await?;
+        let error = response.headers().get("hostel-error").map(|slug| slug.to_str().unwrap().to_owned());
+        Ok::<_, h2::Error>((response.status().as_u16(), error))
+    };
+    assert_eq!(ask(None, "", 0).await.unwrap(), (200, None));
+    for (name, _) in good {
+        assert_eq!(ask(None, name, 0).await.unwrap().1.as_deref(), Some("invalid-request"), "without {name}");
+    }
+    for change in [
+        ("hostel-control", "state"),
+        ("hostel-target", "Not a service"),
+        ("hostel-caller", "a/b"),
+        ("hostel-depth", "-1"),
+        ("hostel-depth", "99999999999"),
+        ("hostel-timeout", "soon"),
+        ("traceparent", "00-0-0-0"),
+        ("hostel-method", "a b"),
+    ] {
+        assert_eq!(ask(Some(change), "", 0).await.unwrap().1.as_deref(), Some("invalid-request"), "{change:?}");
+    }
+    // Too large for HTTP/2 as agreed: refused without the connection being lost.
+    let large = ask(None, "", 200_000).await;
+    assert!(large.as_ref().map_or(true, |(status, _)| *status == 431), "{large:?}");
+    assert_eq!(ask(None, "", 0).await.unwrap(), (200, None));
+    stop.cancel();
+    soon("the end", serving).await.unwrap();
+    assert_eq!(server.snapshot().panics, 0);
+}

@@ -1,0 +1,136 @@
+//! Ends that fall silent and ways that are cut: in memory, in paused time.
+
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use tokio::time::Instant;
+
+use super::Kind;
+use super::world::{World, context, data, echo, get, handler, identity, orders, post, streamed};
+use crate::call::{Body, ErrorKind, Response};
+use crate::peer::LinkEvent;
+
+const ONE_WAY: [(&str, &str); 2] = [("one", "two"), ("two", "one")];
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_in_either_direction_is_noticed_on_both_sides() {
+    for (from, to) in ONE_WAY {
+        let mut world = World::new(Kind::Memory, echo()).await;
+        let (_sender, body) = streamed();
+        let mut answer = world.call(post(body)).await.unwrap().into_body();
+        assert!(matches!(world.events.recv().await, Some(LinkEvent::Connected)));
+        let network = world.network.clone().unwrap();
+        let (from, to) = (identity(from).node, identity(to).node);
+        network.cut(&from, &to);
+        let cut = Instant::now();
+        let error = answer.frame().await.expect("a clean end").unwrap_err();
+        assert!(cut.elapsed() <= Duration::from_millis(4_100), "{:?}", cut.elapsed());
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, false));
+        let Some(LinkEvent::Lost { in_flight: 1, reason }) = world.events.recv().await else { panic!("no news") };
+        // With only our packets lost, it is the other end that hears nothing, and closes.
+        let expected = if from.as_str() == "one" { "closed it" } else { "fell silent" };
+        assert!(reason.contains(expected), "{reason}");
+        // The other side gives it up by itself, though no packet of ours may reach it.
+        while world.server.snapshot().connections > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            assert!(cut.elapsed() <= Duration::from_millis(6_000), "{:?}", cut.elapsed());
+        }
+        assert!(cut.elapsed() <= Duration::from_millis(5_000), "{:?}", cut.elapsed());
+        // Meanwhile a connection cannot be made, which takes its time-out to learn once, and nothing after that.
+        let error = world.call(get("/")).await.unwrap_err();
+        assert!(error.is_retryable() && error.chain().contains("did not answer within 2000 ms"), "{}", error.chain());
+        let again = Instant::now();
+        assert!(world.call(get("/")).await.unwrap_err().is_retryable());
+        assert!(again.elapsed() < Duration::from_millis(1));
+        network.heal(&from, &to);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(world.call(get("/")).await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_links_stay_and_slow_ones_too() {
+    let mut world = World::new(Kind::Memory, echo()).await;
+    world.call(get("/")).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let network = world.network.clone().unwrap();
+    for (from, to) in ONE_WAY {
+        network.delay(&identity(from).node, &identity(to).node, Duration::from_millis(700));
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let begun = Instant::now();
+    world.call(get("/")).await.unwrap();
+    assert_eq!(begun.elapsed().as_millis() / 100, 14);
+    assert!(matches!(world.events.recv().await, Some(LinkEvent::Connected)));
+    assert!(world.events.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_connection_is_no_clean_end_and_no_invitation() {
+    let world = World::new(
+        Kind::Memory,
+        handler(|_, request, _| async move {
+            if request.uri().path() == "/never" {
+                std::future::pending::<()>().await;
+            }
+            let (sender, body) = streamed();
+            sender.send(data("begun")).await.unwrap();
+            tokio::spawn(async move { sender.closed().await });
+            Ok(Response::new(body))
+        }),
+    )
+    .await;
+    let mut answer = world.call(get("/")).await.unwrap().into_body();
+    assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap(), "begun");
+    let waiting = tokio::spawn(world.client.call(&world.peer, &orders(), get("/never"), &context()));
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    world.network.as_ref().unwrap().break_links(&identity("one").node, &identity("two").node);
+    // One may have been begun over there, the other surely was: neither may be sent again just so.
+    let error = waiting.await.unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, false), "{}", error.chain());
+    let error = answer.frame().await.expect("a clean end").unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, false));
+    // The next call makes a new connection.
+    world.call(get("/")).await.unwrap();
+    assert_eq!((world.client.snapshot().connected, world.client.snapshot().lost), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_grow_old_without_anybody_noticing() {
+    let settings = crate::peer::Settings { connection_age_ms: 60_000, ..Default::default() };
+    let world = World::with(Kind::Memory, echo(), settings).await;
+    let (sender, body) = streamed();
+    let mut long = world.call(post(body)).await.unwrap().into_body();
+    for _ in 0..200 {
+        world.call(post(Body::full("x", None))).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let snapshot = world.client.snapshot();
+    assert_eq!(snapshot.connected, 4, "{snapshot:?}");
+    assert_eq!(snapshot.lost, 0);
+    // A stream that outlives its connection's age goes on.
+    sender.send(data("still")).await.unwrap();
+    assert_eq!(long.frame().await.unwrap().unwrap().into_data().unwrap(), "still");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_dies_while_nobody_calls_is_news() {
+    let mut world = World::new(Kind::Memory, echo()).await;
+    world.call(get("/")).await.unwrap();
+    assert!(matches!(world.events.recv().await, Some(LinkEvent::Connected)));
+    let network = world.network.clone().unwrap();
+    network.close(world.peer.address);
+    network.break_links(&identity("one").node, &identity("two").node);
+    assert!(matches!(world.events.recv().await, Some(LinkEvent::Lost { in_flight: 0, .. })));
+    let error = world.call(get("/")).await.unwrap_err();
+    assert!(error.is_retryable());
+    assert!(matches!(world.events.recv().await, Some(LinkEvent::ConnectFailed(_))));
+    // What this host closes itself is none.
+    let mut world = World::new(Kind::Memory, echo()).await;
+    world.call(get("/")).await.unwrap();
+    world.client.forget(&world.peer);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(matches!(world.events.recv().await, Some(LinkEvent::Connected)));
+    assert!(world.events.try_recv().is_err());
+    assert_eq!(world.server.snapshot().connections, 0);
+}

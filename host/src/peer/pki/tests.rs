@@ -1,0 +1,143 @@
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::peer::{ClusterName, Credentials, NodeName};
+
+fn cluster() -> ClusterName {
+    ClusterName::new("shop").unwrap()
+}
+
+fn issuing(node: &str, valid: Duration) -> Issuing {
+    Issuing { node: NodeName::new(node).unwrap(), valid, seeds: vec!["10.0.0.1:7946".to_owned()] }
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+#[test]
+fn a_node_joins_with_a_token_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ca, node) = (dir.path().join("ca"), dir.path().join("node"));
+    init(&ca, &cluster()).unwrap();
+    let text = issue(&ca, issuing("one", DAY)).unwrap().to_string();
+    assert!(!text.contains(char::is_whitespace) && text.len() < 8_000);
+    let token = Token::parse(&format!("  {text}\n")).unwrap();
+    assert_eq!((token.identity.node.as_str(), token.seeds.len()), ("one", 1));
+    assert!(!format!("{token:?}").contains("PRIVATE"));
+    join(&node, &token).unwrap();
+    let credentials = Credentials::load(&node).unwrap();
+    assert_eq!(credentials.identity(), token.identity);
+    let left = credentials.not_after().duration_since(SystemTime::now()).unwrap();
+    assert!(left <= DAY && left > DAY - Duration::from_secs(60), "{left:?}");
+    assert_eq!(gossip_keys(&node).unwrap(), gossip_keys(&ca).unwrap());
+    for (file, secret) in [
+        (ca.join("ca.key"), true),
+        (ca.join("gossip.keys"), true),
+        (ca.join("ca.pem"), false),
+        (node.join("node.pem"), true),
+    ] {
+        let mode = fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode & 0o077 == 0, secret, "{}: {mode:o}", file.display());
+    }
+}
+
+#[test]
+fn a_cluster_is_made_once() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), &cluster()).unwrap();
+    let key = fs::read(dir.path().join("ca.key")).unwrap();
+    assert!(matches!(init(dir.path(), &cluster()), Err(PkiError::Exists(_))));
+    assert_eq!(fs::read(dir.path().join("ca.key")).unwrap(), key);
+    // A dangling link is no invitation to write elsewhere.
+    let other = tempfile::tempdir().unwrap();
+    symlink(dir.path().join("nowhere"), other.path().join("ca.key")).unwrap();
+    assert!(init(other.path(), &cluster()).is_err());
+}
+
+#[test]
+fn keys_that_others_can_read_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), &cluster()).unwrap();
+    let key = dir.path().join("ca.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
+    let error = issue(dir.path(), issuing("one", DAY)).unwrap_err().to_string();
+    assert!(error.contains("chmod 600") && error.contains("0640"), "{error}");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let token = issue(dir.path(), issuing("one", DAY)).unwrap();
+    let node = dir.path().join("node");
+    join(&node, &token).unwrap();
+    for file in ["node.pem", "gossip.keys"] {
+        fs::set_permissions(node.join(file), fs::Permissions::from_mode(0o604)).unwrap();
+    }
+    assert!(matches!(Credentials::load(&node), Err(PkiError::Readable { .. })));
+    assert!(matches!(gossip_keys(&node), Err(PkiError::Readable { .. })));
+}
+
+#[test]
+fn bad_credentials_are_refused_at_home_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ca, other, node) = (dir.path().join("ca"), dir.path().join("other"), dir.path().join("node"));
+    init(&ca, &cluster()).unwrap();
+    init(&other, &cluster()).unwrap();
+    let why = || Credentials::load(&node).map(|_| ()).unwrap_err().to_string();
+    assert!(matches!(Credentials::load(&node), Err(PkiError::File { .. })));
+    join(&node, &issue(&ca, issuing("one", Duration::ZERO)).unwrap()).unwrap();
+    std::thread::sleep(Duration::from_millis(1_100));
+    assert!(why().contains("has expired") && why().contains("hostel cluster token"), "{}", why());
+    join(&node, &issue(&ca, issuing("one", DAY)).unwrap()).unwrap();
+    // The CA of another cluster of the same name.
+    fs::copy(other.join("ca.pem"), node.join("ca.pem")).unwrap();
+    assert!(why().contains("not signed by the CA"), "{}", why());
+    fs::write(node.join("ca.pem"), "").unwrap();
+    assert!(why().contains("no certificate"), "{}", why());
+    fs::write(node.join("ca.pem"), vec![b'x'; 300 << 10]).unwrap();
+    assert!(matches!(Credentials::load(&node), Err(PkiError::File { .. })));
+    fs::copy(ca.join("ca.pem"), node.join("ca.pem")).unwrap();
+    Credentials::load(&node).unwrap();
+}
+
+#[test]
+fn a_certificate_of_another_node_is_no_renewal() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ca, node) = (dir.path().join("ca"), dir.path().join("node"));
+    init(&ca, &cluster()).unwrap();
+    join(&node, &issue(&ca, issuing("one", DAY)).unwrap()).unwrap();
+    let credentials = Credentials::load(&node).unwrap();
+    join(&node, &issue(&ca, issuing("one", 2 * DAY)).unwrap()).unwrap();
+    credentials.reload().unwrap();
+    let renewed = credentials.not_after();
+    assert!(renewed > SystemTime::now() + DAY);
+    join(&node, &issue(&ca, issuing("two", DAY)).unwrap()).unwrap();
+    assert!(matches!(credentials.reload(), Err(PkiError::OtherNode { .. })));
+    fs::remove_file(node.join("node.pem")).unwrap();
+    assert!(credentials.reload().is_err());
+    assert_eq!((credentials.not_after(), credentials.identity().node.as_str()), (renewed, "one"));
+}
+
+#[test]
+fn identities_are_read_strictly() {
+    let uri = "hostel://shop/node/one";
+    assert_eq!(node_uri(&parse_identity(uri).unwrap()), uri);
+    for uri in [
+        "hostel://shop",
+        "hostel://shop/node/",
+        "hostel://shop/node/a/b",
+        "spiffe://shop/node/one",
+        "hostel:///node/a",
+        "hostel://Shop/node/a",
+    ] {
+        assert_eq!(parse_identity(uri), None, "{uri}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_token_or_an_error(text in any::<String>()) {
+        prop_assert!(Token::parse(&text).is_err());
+        let damaged = format!("hostel-token-1.{text}");
+        prop_assert!(Token::parse(&damaged).is_err());
+    }
+}
