@@ -29,6 +29,7 @@ mod tests;
 mod view;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 
@@ -68,18 +69,28 @@ pub struct Endpoint {
 
 /// Where readers get snapshots. A clone costs one reference count.
 #[derive(Clone, Debug)]
-pub struct Reader(Arc<ArcSwap<Snapshot>>);
+pub struct Reader {
+    published: Arc<ArcSwap<Snapshot>>,
+    reachability: Arc<AtomicU64>,
+}
 
 impl Reader {
     /// The catalogue as it is now: one atomic load, no lock. Not to be held for long; see [`Reader::snapshot`].
     #[must_use]
     pub fn load(&self) -> Guard<Arc<Snapshot>> {
-        self.0.load()
+        self.published.load()
     }
 
     /// The same, to keep.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.0.load_full()
+        self.published.load_full()
+    }
+
+    /// A number that grows whenever [`Presence::is_reachable`] of any node changes: what is derived from these flags
+    /// has to be derived anew when it is another than it was *before* they were read.
+    #[must_use]
+    pub fn reachability(&self) -> u64 {
+        self.reachability.load(Ordering::Acquire)
     }
 }

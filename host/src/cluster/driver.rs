@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::catalogue::{PublishError, Reader, Service};
@@ -52,6 +52,7 @@ enum Done {
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     notices: broadcast::Sender<Notice>,
+    changes: watch::Receiver<u64>,
     reader: Reader,
     counters: Arc<Counters>,
     me: Arc<Node>,
@@ -80,11 +81,24 @@ pub fn start<T: Transport>(
     let core = Core::new(settings.clone(), Arc::clone(&me), sealer, seed, clock.now());
     let (commands, inbox) = mpsc::channel(COMMANDS_LEN);
     let (notices, _) = broadcast::channel(NOTICES_LEN);
-    let handle = Handle { commands, notices: notices.clone(), reader: core.reader(), counters: core.counters(), me };
+    let (reader, counters) = (core.reader(), core.counters());
+    let (revision, changes) = watch::channel(reader.load().revision());
     let (done, finished) = mpsc::channel(16);
-    let driver = Driver { core, clock, settings, transport, exchange, notices, done, finished, leaving: Vec::new() };
+    let driver = Driver {
+        core,
+        clock,
+        settings,
+        transport,
+        exchange,
+        notices: notices.clone(),
+        reader: reader.clone(),
+        revision,
+        done,
+        finished,
+        leaving: Vec::new(),
+    };
     runtime.spawn(driver.run(inbox));
-    Ok(handle)
+    Ok(Handle { commands, notices, changes, reader, counters, me })
 }
 
 impl Handle {
@@ -109,6 +123,14 @@ impl Handle {
     #[must_use]
     pub fn notices(&self) -> broadcast::Receiver<Notice> {
         self.notices.subscribe()
+    }
+
+    /// The revision of the catalogue, whenever it has become another, and an error when the node runs no more. A new
+    /// receiver counts as behind if anything has changed since the node was started. Failed connections are no change
+    /// of the catalogue: see [`Reader::reachability`].
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
     }
 
     async fn ask<R>(&self, command: impl FnOnce(oneshot::Sender<R>) -> Command) -> Result<R, Stopped> {
@@ -196,6 +218,8 @@ struct Driver<T> {
     transport: T,
     exchange: Arc<dyn Exchange>,
     notices: broadcast::Sender<Notice>,
+    reader: Reader,
+    revision: watch::Sender<u64>,
     done: mpsc::Sender<Done>,
     finished: mpsc::Receiver<Done>,
     leaving: Vec<oneshot::Sender<()>>,
@@ -206,6 +230,7 @@ impl<T: Transport> Driver<T> {
         // One more than a packet may have, so that larger ones show.
         let mut buffer = vec![0; PACKET_BYTES_MAX + 1];
         loop {
+            self.tell_revision();
             if self.act().await {
                 return;
             }
@@ -234,6 +259,11 @@ impl<T: Transport> Driver<T> {
                 () = wait_until(due) => self.core.on_timer(self.clock.now()),
             }
         }
+    }
+
+    fn tell_revision(&self) {
+        let now = self.reader.load().revision();
+        self.revision.send_if_modified(|told| std::mem::replace(told, now) != now);
     }
 
     fn command(&mut self, command: Command) {

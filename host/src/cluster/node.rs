@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Longest name of a node, in bytes.
 pub const NODE_NAME_BYTES_MAX: usize = 64;
@@ -77,13 +77,10 @@ impl Node {
     /// # Errors
     /// [`NodeError`] names the part that is wrong.
     pub fn new(id: NodeId, name: &str, gossip: SocketAddr, peer: SocketAddr, zone: &str) -> Result<Self, NodeError> {
-        check_text("node name", name, 1, NODE_NAME_BYTES_MAX)?;
-        check_text("zone", zone, 0, ZONE_BYTES_MAX)?;
-        for (what, address) in [("gossip", gossip), ("peer", peer)] {
-            if address.ip().is_unspecified() || address.ip().is_multicast() || address.port() == 0 {
-                return Err(NodeError::Address { what, address });
-            }
-        }
+        check_name(name)?;
+        check_zone(zone)?;
+        check_address("gossip", gossip)?;
+        check_address("peer", peer)?;
         Ok(Self { id, name: name.into(), gossip: plain(gossip), peer: plain(peer), zone: zone.into() })
     }
 
@@ -126,6 +123,24 @@ fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
+/// Whether a node may be called `name`.
+pub(super) fn check_name(name: &str) -> Result<(), NodeError> {
+    check_text("node name", name, 1, NODE_NAME_BYTES_MAX)
+}
+
+/// Whether `zone` can name a zone, or says that there is none.
+pub(super) fn check_zone(zone: &str) -> Result<(), NodeError> {
+    check_text("zone", zone, 0, ZONE_BYTES_MAX)
+}
+
+/// Whether others can send to `address`. `what` is the kind of address.
+pub(super) fn check_address(what: &'static str, address: SocketAddr) -> Result<(), NodeError> {
+    if address.ip().is_unspecified() || address.ip().is_multicast() || address.port() == 0 {
+        return Err(NodeError::Address { what, address });
+    }
+    Ok(())
+}
+
 fn check_text(what: &'static str, text: &str, least: usize, most: usize) -> Result<(), NodeError> {
     if !(least..=most).contains(&text.len()) {
         return Err(NodeError::Length { what, least, most, length: text.len() });
@@ -144,11 +159,13 @@ fn check_text(what: &'static str, text: &str, least: usize, most: usize) -> Resu
 pub struct Presence {
     node: Arc<Node>,
     unreachable: AtomicBool,
+    /// How often such a flag has changed, of all nodes in the catalogue.
+    changes: Arc<AtomicU64>,
 }
 
 impl Presence {
-    pub(super) fn new(node: Arc<Node>) -> Self {
-        Self { node, unreachable: AtomicBool::new(false) }
+    pub(super) fn new(node: Arc<Node>, changes: Arc<AtomicU64>) -> Self {
+        Self { node, unreachable: AtomicBool::new(false), changes }
     }
 
     #[must_use]
@@ -163,7 +180,10 @@ impl Presence {
     }
 
     pub(super) fn set_reachable(&self, reachable: bool) {
-        self.unreachable.store(!reachable, Ordering::Relaxed);
+        if self.unreachable.swap(!reachable, Ordering::Relaxed) == reachable {
+            // After the flag, and so that whoever sees the new number sees the flag too.
+            self.changes.fetch_add(1, Ordering::Release);
+        }
     }
 }
 
@@ -183,6 +203,19 @@ mod tests {
         assert!(matches!(make("a", "127.0.0.1:1", "z z"), Err(NodeError::Character { what: "zone" })));
         for address in ["0.0.0.0:1", "127.0.0.1:0", "[::]:1", "224.0.0.1:1"] {
             assert!(matches!(make("a", address, ""), Err(NodeError::Address { what: "gossip", .. })), "{address}");
+        }
+    }
+
+    #[test]
+    fn only_a_flag_that_becomes_another_is_counted() {
+        let address: SocketAddr = "10.0.0.1:7946".parse().unwrap();
+        let node = Arc::new(Node::new(NodeId::from_u128(1), "a", address, address, "").unwrap());
+        let changes = Arc::<AtomicU64>::default();
+        let presence = Presence::new(node, Arc::clone(&changes));
+        for (reachable, count) in [(true, 0), (false, 1), (false, 1), (true, 2), (true, 2)] {
+            presence.set_reachable(reachable);
+            assert_eq!(presence.is_reachable(), reachable);
+            assert_eq!(changes.load(Ordering::Relaxed), count);
         }
     }
 

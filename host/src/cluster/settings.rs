@@ -1,11 +1,13 @@
 //! The section `[cluster]`, as far as membership and catalogue are concerned.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::node::{NodeError, check_address, check_name, check_zone};
 use super::seal;
 
 /// How nodes find, watch and tell each other. The defaults suit a local network of up to some thousand nodes.
@@ -14,8 +16,21 @@ use super::seal;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// The cluster's name. Packets of clusters with other names are not understood, even if the keys are the same.
+    /// The cluster's name. Packets of clusters with other names are not understood, even if the keys are the same. It
+    /// is not configured, but that of the credentials.
+    #[serde(skip)]
     pub name: String,
+    /// The folder of this node's credentials. Empty means that the host is in no cluster.
+    pub dir: PathBuf,
+    /// What this node is called. Empty means as its certificate says.
+    pub node: String,
+    /// Where this node is, so that callers can prefer what is near. Empty means not said.
+    pub zone: String,
+    /// Where this node takes gossip (UDP) and links from other nodes (TCP).
+    pub listen: SocketAddr,
+    /// What others are told to send to, if it is not `listen`. Written as an empty string when it is absent.
+    #[serde(with = "address_or_empty")]
+    pub advertise: Option<SocketAddr>,
     /// Nodes to ask first, each `ADDRESS:PORT` or `DNS-NAME:PORT`; a name stands for all its addresses.
     pub seeds: Vec<String>,
     /// A file with more of them, one a line, read anew at each attempt. Empty means none.
@@ -64,6 +79,11 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             name: "hostel".to_owned(),
+            dir: PathBuf::new(),
+            node: String::new(),
+            zone: String::new(),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7946)),
+            advertise: None,
             seeds: Vec::new(),
             seeds_file: PathBuf::new(),
             probe_ms: 1_000,
@@ -107,6 +127,28 @@ fn in_range(key: &'static str, value: u64, range: RangeInclusive<u64>) -> Result
     Err(Invalid { key, reason: format!("must be from {least} to {most}, and is {value}") })
 }
 
+/// TOML knows no null, so no address is an empty string.
+mod address_or_empty {
+    use std::net::SocketAddr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(address: &Option<SocketAddr>, to: S) -> Result<S::Ok, S::Error> {
+        match address {
+            Some(address) => to.collect_str(address),
+            None => to.serialize_str(""),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+        let text = String::deserialize(from)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(Some).map_err(|_| D::Error::custom(format!("{text:?} is no address such as 10.0.0.1:7946")))
+    }
+}
+
 impl Settings {
     /// Checks what types do not.
     ///
@@ -116,6 +158,19 @@ impl Settings {
     pub fn validate(&self) -> Result<(), Invalid> {
         in_range("name", self.name.len() as u64, 1..=64)
             .map_err(|_| Invalid { key: "name", reason: "must have from 1 to 64 bytes".to_owned() })?;
+        let wrong = |key, error: NodeError| Invalid { key, reason: format!("cannot be used: {error}") };
+        if !self.node.is_empty() {
+            check_name(&self.node).map_err(|error| wrong("node", error))?;
+        }
+        check_zone(&self.zone).map_err(|error| wrong("zone", error))?;
+        match self.advertise {
+            Some(address) => check_address("advertised", address).map_err(|error| wrong("advertise", error))?,
+            None if self.listen.ip().is_unspecified() => {
+                let reason = format!("is needed: others cannot send to {}, where this node listens", self.listen);
+                return Err(Invalid { key: "advertise", reason });
+            }
+            None => {}
+        }
         in_range("seeds", self.seeds.len() as u64, 0..=64).map_err(|_| Invalid {
             key: "seeds",
             reason: "must be at most 64; a DNS name stands for many".to_owned(),
@@ -171,6 +226,38 @@ mod tests {
         assert_eq!(Settings { packet_bytes_max: 1_401, ..default }.validate().unwrap_err().key, "packet_bytes_max");
         let unknown = toml::from_str::<Settings>("probes_ms = 3").unwrap_err();
         assert!(unknown.to_string().contains("probes_ms"), "{unknown}");
+    }
+
+    #[test]
+    fn what_names_and_places_a_node_follows_the_rules_of_nodes() {
+        let reason = |change: fn(&mut Settings)| {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            settings.validate().map_err(|error| error.to_string())
+        };
+        let wrong = |change| reason(change).unwrap_err();
+        assert_eq!(reason(|s| s.node = "a.b_c-9".to_owned()), Ok(()));
+        assert!(wrong(|s| s.node = "a b".to_owned()).starts_with("`node` cannot be used: a node name consists of"));
+        assert!(wrong(|s| s.zone = "z".repeat(33)).starts_with("`zone` cannot be used: a zone has from 0 to 32"));
+        assert!(wrong(|s| s.advertise = "10.0.0.1:0".parse().ok()).starts_with("`advertise` cannot be used"));
+        let wildcard = |s: &mut Settings| s.listen = "0.0.0.0:7946".parse().unwrap();
+        assert!(wrong(wildcard).starts_with("`advertise` is needed"), "{}", wrong(wildcard));
+        assert_eq!(reason(|s| (s.listen, s.advertise) = ("[::]:0".parse().unwrap(), "[::1]:9".parse().ok())), Ok(()));
+    }
+
+    #[test]
+    fn all_keys_are_written_and_read_back_but_the_clusters_name_is_none() {
+        let mut settings = Settings::default();
+        for advertise in [None, "10.0.0.1:7946".parse().ok()] {
+            settings.advertise = advertise;
+            let text = toml::to_string(&settings).unwrap();
+            assert_eq!(toml::from_str::<Settings>(&text).unwrap(), settings, "{text}");
+            assert!(text.contains("\nadvertise = \"") && !text.contains("name ="), "{text}");
+        }
+        assert_eq!(toml::from_str::<Settings>("").unwrap().name, "hostel");
+        assert!(toml::from_str::<Settings>("name = 'shop'").is_err());
+        let error = toml::from_str::<Settings>("advertise = 'here'").unwrap_err();
+        assert!(error.to_string().contains("such as 10.0.0.1:7946"), "{error}");
     }
 
     #[test]

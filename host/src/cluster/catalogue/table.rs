@@ -5,6 +5,7 @@ mod publish;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -44,6 +45,7 @@ pub struct Table {
     presences: HashMap<NodeId, Arc<Presence>>,
     view: View,
     published: Arc<ArcSwap<super::Snapshot>>,
+    reachability: Arc<AtomicU64>,
     /// Served entries of all records, hidden ones too.
     entries: usize,
     /// Members whose record is incomplete, and who may have the rest, if not they themselves.
@@ -58,11 +60,12 @@ impl Table {
     pub fn new(me: Arc<Node>, settings: &Settings) -> Self {
         let view = View::new();
         let published = Arc::new(ArcSwap::from_pointee(view.snapshot()));
+        let reachability = Arc::<AtomicU64>::default();
         // `EMPTY` is the empty record, so that a node which serves nothing can be told from one not heard of.
         let own = Record { synced: EMPTY, heard: EMPTY, ..Record::default() };
         Self {
             records: HashMap::from([(me.id(), own)]),
-            me: Arc::new(Presence::new(me)),
+            me: Arc::new(Presence::new(me, Arc::clone(&reachability))),
             services_max: settings.services_per_node_max,
             bytes_max: settings.node_bytes_max,
             entries_max: settings.entries_max,
@@ -70,6 +73,7 @@ impl Table {
             presences: HashMap::new(),
             view,
             published,
+            reachability,
             entries: 0,
             wanted: BTreeMap::new(),
             versions: HashSet::new(),
@@ -80,7 +84,7 @@ impl Table {
 
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader(Arc::clone(&self.published))
+        Reader { published: Arc::clone(&self.published), reachability: Arc::clone(&self.reachability) }
     }
 
     /// Lets readers see what has changed.
@@ -236,7 +240,7 @@ impl Table {
         if id == self.me.node().id() || self.presences.contains_key(&id) {
             return;
         }
-        let presence = Arc::new(Presence::new(Arc::clone(node)));
+        let presence = Arc::new(Presence::new(Arc::clone(node), Arc::clone(&self.reachability)));
         self.presences.insert(id, Arc::clone(&presence));
         self.view.add_node(Arc::clone(&presence));
         let record = self.records.entry(id).or_default();

@@ -76,9 +76,28 @@ async fn a_life(a: Handle, b: Handle) {
     assert_eq!(status.members.len(), 1);
     assert_eq!(status.members[0].node.name(), "a");
 
+    let before = b.reader().reachability();
     b.report_unreachable(a.me().id());
+    assert_eq!(b.reader().reachability(), before + 1);
+    b.report_unreachable(a.me().id());
+    assert_eq!(b.reader().reachability(), before + 1, "that is no news");
     assert_eq!(endpoints(&b, "orders"), [(ServiceState::Ready, false)], "a failed connection is news at once");
     until("a gives a sign of life", || endpoints(&b, "orders") == [(ServiceState::Ready, true)]).await;
+
+    assert_eq!(b.reader().reachability(), before + 2);
+
+    let mut changes = b.changes();
+    assert!(changes.has_changed().unwrap(), "a new receiver is behind");
+    assert_eq!(*changes.borrow_and_update(), b.reader().load().revision());
+    let mut second = offer("orders");
+    second.version = Arc::from("v2");
+    a.publish(vec![offer("orders"), second]).await.unwrap().unwrap();
+    while endpoints(&b, "orders").len() < 2 {
+        // Not until a time has passed: whoever waits for a change is woken by it.
+        tokio::time::timeout(Duration::from_secs(20), changes.changed()).await.unwrap().unwrap();
+    }
+    a.publish(vec![offer("orders")]).await.unwrap().unwrap();
+    until("the second version is gone", || endpoints(&b, "orders").len() == 1).await;
 
     let mut notices = b.notices();
     let (left, ()) = tokio::join!(a.leave(), async {
@@ -88,6 +107,8 @@ async fn a_life(a: Handle, b: Handle) {
     left.unwrap();
     assert!(matches!(notices.recv().await.unwrap(), Notice::MemberDown(node) if node.name() == "a"));
     assert_eq!(a.status().await.unwrap_err(), Stopped);
+    let mut changes = a.changes();
+    while changes.changed().await.is_ok() {}
 }
 
 #[tokio::test]
