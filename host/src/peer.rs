@@ -2,7 +2,7 @@
 //!
 //! A call travels as itself (`wire`): method, path, headers, body and trailers, with the fields of the link beside
 //! them, which guests can neither set nor see. [`Client`] keeps few connections to each peer, [`Server`] takes what comes
-//! in and hands it to a [`Call`](crate::call::Call) that knows local services only. Nothing here retries, and nothing
+//! in and hands it, with who sent it, to an [`Incoming`] that knows local services only. Nothing here retries, and nothing
 //! here times a call out: the caller's policies do, and what they need to know (did the call reach anybody?) is in the
 //! error.
 //!
@@ -19,6 +19,7 @@ mod conformance;
 mod control;
 pub mod fake;
 mod flow;
+mod incoming;
 mod io;
 mod keepalive;
 mod name;
@@ -33,6 +34,7 @@ use std::net::SocketAddr;
 
 pub use client::{Client, ClientSnapshot, LinkError, LinkEvent, Observer, PeerSnapshot};
 pub use control::{Control, NoControl};
+pub use incoming::Incoming;
 pub use io::{Connected, Dial, Io};
 pub use name::{ClusterName, NameError, NodeName};
 pub use server::{Server, ServerSnapshot};

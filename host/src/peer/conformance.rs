@@ -29,6 +29,7 @@ macro_rules! over_both {
 over_both! {
     messages:
         a_call_arrives_as_it_was_sent
+        the_callee_learns_which_node_called
         a_response_comes_back_as_it_was_given
         every_error_crosses_and_no_service_can_forge_one
         what_guests_say_in_the_links_name_is_dropped

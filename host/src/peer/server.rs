@@ -18,8 +18,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Connected, Control, Credentials, Incarnation, Settings};
-use crate::call::Call;
+use super::{Connected, Control, Credentials, Incarnation, Incoming, Settings};
 
 /// The version of what links speak beyond HTTP/2; another one is another protocol.
 pub(super) const LINK_VERSION: u8 = 1;
@@ -33,7 +32,7 @@ pub struct Server(Arc<Service>);
 
 pub(super) struct Service {
     incarnation: Incarnation,
-    call: Arc<dyn Call>,
+    incoming: Arc<dyn Incoming>,
     control: Arc<dyn Control>,
     settings: Settings,
     control_places: Semaphore,
@@ -68,12 +67,16 @@ pub struct ServerSnapshot {
 }
 
 impl Server {
-    /// A server that gives calls to `call`, which must know local services only: a call that came over a link is never
-    /// sent on. `incarnation` is this process's own.
-    pub fn new(incarnation: Incarnation, call: Arc<dyn Call>, control: Arc<dyn Control>, settings: Settings) -> Self {
+    /// A server that gives calls to `incoming`, and control requests to `control`. `incarnation` is this process's own.
+    pub fn new(
+        incarnation: Incarnation,
+        incoming: Arc<dyn Incoming>,
+        control: Arc<dyn Control>,
+        settings: Settings,
+    ) -> Self {
         Self(Arc::new(Service {
             incarnation,
-            call,
+            incoming,
             control,
             control_places: Semaphore::new(settings.control_in_flight_max as usize),
             settings,

@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http::{HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt;
 
 use super::Kind;
 use super::world::{TWO, World, bytes, context, echo, get, handler, orders, post};
 use crate::call::{Body, CallContext, CallError, Caller, Deadline, ErrorKind, Request, Response, ServiceName, Side};
-use crate::peer::{Incarnation, LinkError, Peer, Settings};
+use crate::peer::{Incarnation, Incoming, LinkError, Peer, PeerIdentity, Settings};
 
 type Seen = Arc<Mutex<Vec<(ServiceName, http::request::Parts, CallContext)>>>;
 
@@ -52,6 +53,31 @@ pub(super) async fn a_call_arrives_as_it_was_sent(kind: Kind) {
         assert_eq!((context.caller, context.depth, context.route), (sent.caller, sent.depth, sent.route));
         assert_eq!(context.trace, sent.trace);
     }
+}
+
+/// Answers with the node that sent the call.
+struct WhoCalled;
+
+impl Incoming for WhoCalled {
+    fn call(
+        &self,
+        from: &Arc<PeerIdentity>,
+        _: &ServiceName,
+        _: Request,
+        _: CallContext,
+    ) -> BoxFuture<'static, Result<Response, CallError>> {
+        let answer = format!("{} of {}", from.node, from.cluster);
+        Box::pin(std::future::ready(Ok(Response::new(Body::full(answer, None)))))
+    }
+}
+
+pub(super) async fn the_callee_learns_which_node_called(kind: Kind) {
+    let world = World::new(kind, WhoCalled).await;
+    // Whatever the call itself says.
+    let mut request = get("/");
+    request.headers_mut().insert("hostel-node", HeaderValue::from_static("three"));
+    let answer = world.call(request).await.unwrap();
+    assert_eq!(bytes(answer.into_body()).await.unwrap(), "one of shop");
 }
 
 pub(super) async fn a_response_comes_back_as_it_was_given(kind: Kind) {

@@ -14,12 +14,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::{Body, Call, CallContext, CallError, Caller, Deadline, Request, Response, ServiceName, TraceContext};
+use crate::call::{Body, CallContext, CallError, Caller, Deadline, Request, Response, ServiceName, TraceContext};
 use crate::peer::fake::Network;
 use crate::peer::pki::{self, Issuing};
 use crate::peer::{
-    Client, ClusterName, Control, Credentials, Dial, Incarnation, LinkEvent, NodeName, Peer, PeerIdentity, Server,
-    Settings, TlsDialer,
+    Client, ClusterName, Control, Credentials, Dial, Incarnation, Incoming, LinkEvent, NodeName, Peer, PeerIdentity,
+    Server, Settings, TlsDialer,
 };
 
 #[derive(Clone, Copy, PartialEq)]
@@ -36,9 +36,10 @@ type Handle =
 /// A service that is a closure.
 pub(super) struct Handler(Box<Handle>);
 
-impl Call for Handler {
+impl Incoming for Handler {
     fn call(
         &self,
+        _: &Arc<PeerIdentity>,
         target: &ServiceName,
         request: Request,
         context: CallContext,
@@ -101,15 +102,15 @@ pub(super) fn credentials() -> (tempfile::TempDir, Arc<Credentials>, Arc<Credent
 }
 
 impl World {
-    pub(super) async fn new(kind: Kind, call: Handler) -> Self {
+    pub(super) async fn new(kind: Kind, call: impl Incoming) -> Self {
         Self::with(kind, call, Settings::default()).await
     }
 
-    pub(super) async fn with(kind: Kind, call: Handler, settings: Settings) -> Self {
+    pub(super) async fn with(kind: Kind, call: impl Incoming, settings: Settings) -> Self {
         Self::between(kind, call, settings.clone(), settings).await
     }
 
-    pub(super) async fn between(kind: Kind, call: Handler, ours: Settings, theirs: Settings) -> Self {
+    pub(super) async fn between(kind: Kind, call: impl Incoming, ours: Settings, theirs: Settings) -> Self {
         let server = Server::new(TWO, Arc::new(call), Arc::new(Echo), theirs);
         let stop = CancellationToken::new();
         let (sender, events) = mpsc::unbounded_channel();

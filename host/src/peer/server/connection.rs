@@ -124,12 +124,12 @@ async fn exchange(
     let to_head = head.method == Method::HEAD;
     let arrived = wire::arrived(&mut head);
     let shape = wire::unseal(&mut head.headers);
-    // The boxes are what `Call` and `Control` return; the rest of this future is small.
+    // The boxes are what `Incoming` and `Control` return; the rest of this future is small.
     let calling = async {
         let body = receive(stream, shape, (), caller_gone).await?;
         match arrived? {
             Arrived::Call { target, context } => {
-                let calling = service.call.call(&target, Request::from_parts(head, body), context);
+                let calling = service.incoming.call(&peer, &target, Request::from_parts(head, body), context);
                 calling.await
             }
             Arrived::Control { kind, timeout } => controlled(&service, &peer, &kind, timeout, body).await,

@@ -9,14 +9,20 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::call::{Call, CallContext, CallError, Request, Response, ServiceName};
+use crate::call::{CallContext, CallError, Request, Response, ServiceName};
 use crate::peer::pki::{Issuing, NodeFiles, init, issue, join};
-use crate::peer::{Client, Incarnation, NoControl, Peer, Server, Settings};
+use crate::peer::{Client, Incarnation, Incoming, NoControl, Peer, Server, Settings};
 
 struct Nobody;
 
-impl Call for Nobody {
-    fn call(&self, _: &ServiceName, _: Request, _: CallContext) -> BoxFuture<'static, Result<Response, CallError>> {
+impl Incoming for Nobody {
+    fn call(
+        &self,
+        _: &Arc<PeerIdentity>,
+        _: &ServiceName,
+        _: Request,
+        _: CallContext,
+    ) -> BoxFuture<'static, Result<Response, CallError>> {
         Box::pin(std::future::ready(Err(CallError::cancelled())))
     }
 }
