@@ -1,6 +1,7 @@
 //! The operators' side: health, metrics, and what is running. The only place that turns snapshots into JSON.
 
 mod client;
+mod cluster;
 mod report;
 pub mod settings;
 
@@ -19,8 +20,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::modules::{Deployments, Status};
 use crate::observe::metrics::{CONTENT_TYPE, Metrics};
+use cluster::ClusterMetrics;
 
-pub use client::{ClientError, fetch_status};
+pub use client::{ClientError, fetch_cluster, fetch_status};
+pub use cluster::{
+    ClientReport, ClusterReport, ClusterView, CountersReport, LinkReport, MemberReport, NodeReport, ServedReport,
+    ServerReport, SuspectedBy,
+};
 pub use report::{HostReport, ModuleReport, Report};
 pub use settings::Settings;
 
@@ -45,19 +51,32 @@ struct Shared {
     metrics: Metrics,
     readiness: watch::Receiver<Readiness>,
     host: HostReport,
+    cluster: Option<Cluster>,
+}
+
+struct Cluster {
+    view: ClusterView,
+    metrics: ClusterMetrics,
 }
 
 impl Admin {
-    /// `edge` is the address the edge is bound to.
+    /// `edge` is the address the edge is bound to; `cluster` is there when the host is in one. Adds the cluster's metrics
+    /// to `metrics`, so it is made once.
     pub fn new(
         deployments: Deployments,
         status: Status,
         metrics: Metrics,
         readiness: watch::Receiver<Readiness>,
         edge: SocketAddr,
+        cluster: Option<ClusterView>,
     ) -> Self {
         let host = HostReport::new(edge, SystemTime::now());
-        Self(Arc::new(Shared { deployments, status, metrics, readiness, host }))
+        let cluster = cluster.map(|view| {
+            let collector = ClusterMetrics::new(view.clone());
+            metrics.register_collector(Box::new(collector.clone()));
+            Cluster { view, metrics: collector }
+        });
+        Self(Arc::new(Shared { deployments, status, metrics, readiness, host, cluster }))
     }
 
     /// Answers until `stop`.
@@ -66,18 +85,29 @@ impl Admin {
     ///
     /// When the listener fails.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
-        let routes = Router::new()
+        axum::serve(listener, self.routes()).with_graceful_shutdown(stop.cancelled_owned()).await
+    }
+
+    fn routes(self) -> Router {
+        Router::new()
             .route("/", get(index))
             .route("/livez", get(|| async { "ok\n" }))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
             .route("/api/v1/status", get(status))
-            .with_state(self.0);
-        axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await
+            .route("/api/v1/cluster", get(cluster::cluster))
+            .with_state(self.0)
     }
 }
 
-const INDEX: &str = "hostel admin\n\n/livez          the process runs\n/readyz         it takes work\n/metrics        Prometheus\n/api/v1/status  what runs, as JSON\n";
+const INDEX: &str = "hostel admin
+
+/livez           the process runs
+/readyz          it takes work
+/metrics         Prometheus
+/api/v1/status   what runs, as JSON
+/api/v1/cluster  who is in the cluster, as JSON
+";
 
 async fn index() -> &'static str {
     INDEX
@@ -92,6 +122,9 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str)
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    if let Some(cluster) = &shared.cluster {
+        cluster.metrics.sample().await;
+    }
     // It reads files below /proc.
     match tokio::task::spawn_blocking(move || shared.metrics.encode()).await {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),

@@ -152,6 +152,6 @@ impl ModuleReport {
     }
 }
 
-fn unix_s(time: SystemTime) -> u64 {
+pub(super) fn unix_s(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -149,7 +149,7 @@ async fn start(
     let (readiness, readiness_seen) = watch::channel(Readiness::Starting);
 
     let stop_admin = CancellationToken::new();
-    let admin = Admin::new(deployments.clone(), status, metrics.clone(), readiness_seen, announcement.edge);
+    let admin = Admin::new(deployments.clone(), status, metrics.clone(), readiness_seen, announcement.edge, None);
     let admin = tokio::spawn(admin.run(admin_listener, stop_admin.clone()));
     let loader = tokio::spawn(loader.run());
     let stop_edge = CancellationToken::new();
