@@ -101,7 +101,7 @@ fn distance(a: &str, b: &str) -> usize {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
     Key(String),
-    Index,
+    Index(usize),
 }
 
 /// The steps to the innermost key or value of `text` that covers `span`; `None` when `text` does not parse.
@@ -126,14 +126,14 @@ fn in_table(table: &DeTable<'_>, span: &Range<usize>, path: &mut Vec<Step>) -> b
 fn in_value(value: &Spanned<DeValue<'_>>, span: &Range<usize>, path: &mut Vec<Step>) -> bool {
     let inside = match value.get_ref() {
         DeValue::Table(table) => in_table(table, span, path),
-        DeValue::Array(array) => {
-            path.push(Step::Index);
-            let inside = array.iter().any(|element| in_value(element, span, path));
+        DeValue::Array(array) => array.iter().enumerate().any(|(index, element)| {
+            path.push(Step::Index(index));
+            let inside = in_value(element, span, path);
             if !inside {
                 path.pop();
             }
             inside
-        }
+        }),
         _ => false,
     };
     inside || covers(&value.span(), span)
@@ -164,7 +164,7 @@ fn explain(message: &str, path: Option<&Vec<Step>>) -> String {
     } else {
         plain(message)
     };
-    if path.is_empty() { what } else { format!("`{}`: {what}", dotted(path)) }
+    if path.is_empty() { what } else { format!("`{}`: {what}", place(path)) }
 }
 
 /// `; did you mean ...?` if something is near, else what there is to choose from. `known` is serde's list, in
@@ -209,19 +209,33 @@ fn finding(found: &str) -> String {
 fn section(path: &[Step]) -> String {
     match path.last() {
         None => "at the top level".to_owned(),
-        Some(Step::Index) => format!("in [[{}]]", dotted(path)),
+        Some(Step::Index(_)) => format!("in [[{}]]", dotted(path)),
         Some(Step::Key(_)) => format!("in [{}]", dotted(path)),
     }
 }
 
+/// The table's name as in a header, which does not count: `route.policy`.
 fn dotted(path: &[Step]) -> String {
+    let keys: Vec<Step> = path.iter().filter(|step| matches!(step, Step::Key(_))).cloned().collect();
+    place(&keys)
+}
+
+/// Where a value is: `route[1].policy.hash`.
+fn place(path: &[Step]) -> String {
     let bare = |key: &str| !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    let keys = path.iter().filter_map(|step| match step {
-        Step::Key(key) if bare(key) => Some(key.clone()),
-        Step::Key(key) => Some(format!("{key:?}")),
-        Step::Index => None,
-    });
-    keys.collect::<Vec<_>>().join(".")
+    let mut place = String::new();
+    for step in path {
+        match step {
+            Step::Index(index) => place.push_str(&format!("[{index}]")),
+            Step::Key(key) => {
+                if !place.is_empty() {
+                    place.push('.');
+                }
+                place.push_str(&if bare(key) { key.clone() } else { format!("{key:?}") });
+            }
+        }
+    }
+    place
 }
 
 /// Keeps a message to one line whatever the file holds.

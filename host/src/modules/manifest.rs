@@ -22,9 +22,10 @@ use toml::de::DeTable;
 
 use crate::call::ServiceName;
 use crate::config::toml_error;
+use crate::policy::settings::Settings as Policy;
 use place::{Invalid, Place};
 
-pub use grants::{Allow, ConfigKey, Grants, Origin, Scheme};
+pub use grants::{Allow, Callers, ConfigKey, Grants, Origin, Scheme};
 pub use limits::{Instances, Limits};
 pub use route::{HostPattern, Methods, PathTemplate, Route, Segment};
 
@@ -50,6 +51,8 @@ pub struct Manifest {
     pub instances: Instances,
     /// How a new version proves that it works before it takes over. Absent: that it starts is enough.
     pub health: Option<Health>,
+    /// What is done to calls on their way to the service, here and on other hosts.
+    pub policy: Policy,
 }
 
 impl Manifest {
@@ -66,6 +69,7 @@ impl Manifest {
             limits: Limits::default(),
             instances: Instances::default(),
             health: None,
+            policy: Policy::default(),
         }
     }
 

@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::route::HostPattern;
-use crate::call::ServiceName;
+use crate::call::{Caller, ServiceName};
 
 /// Section `[grants]`. Each field names its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grants {
     /// Services the module may call. Default: all.
     pub calls: Allow<ServiceName>,
+    /// Who may call the service. Default: all.
+    pub callers: Callers,
     /// Origins outside that the module may call. Default: none.
     pub egress: Vec<Origin>,
     /// Configuration keys the module may read. Default: all of its own.
@@ -22,8 +24,34 @@ pub struct Grants {
 
 impl Default for Grants {
     fn default() -> Self {
-        Self { calls: Allow::All, egress: Vec::new(), config: Allow::All, kv: true }
+        Self { calls: Allow::All, callers: Callers::All, egress: Vec::new(), config: Allow::All, kv: true }
     }
+}
+
+impl Grants {
+    /// Whether calls of this caller are let in. The host's own, which are its probes, always are.
+    #[must_use]
+    pub fn admits(&self, caller: &Caller) -> bool {
+        match (&self.callers, caller) {
+            (Callers::All, _) | (_, Caller::Host) => true,
+            (Callers::Only { edge, .. }, Caller::Edge) => *edge,
+            (Callers::Only { services, .. }, Caller::Service(name)) => services.contains(name),
+        }
+    }
+}
+
+/// Who may call a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Callers {
+    /// Everybody, written `["*"]`.
+    All,
+    /// What a list names; an empty list lets nobody in.
+    Only {
+        /// Whether calls from outside are let in: the word `edge`.
+        edge: bool,
+        /// The services whose calls are let in.
+        services: BTreeSet<ServiceName>,
+    },
 }
 
 /// Everything, written `["*"]`, or what a list names; an empty list allows nothing.

@@ -8,13 +8,15 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::toml_error::line_at;
 
-/// A value's place: `version`, `limits.cpu_ms`, `grants.egress[1]`, `route[0].methods[2]`.
+/// A value's place: `version`, `limits.cpu_ms`, `grants.egress[1]`, `route[0].methods[2]`, `route[0].policy.hash`.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     section: Option<&'static str>,
     /// Which of the tables of an array of tables.
     entry: Option<usize>,
     key: Cow<'static, str>,
+    /// Keys in the table that is the key's value, with dots between them; empty when the key itself is meant.
+    below: &'static str,
     /// Which element of an array.
     item: Option<usize>,
 }
@@ -29,15 +31,20 @@ pub(super) struct Invalid {
 
 impl Place {
     pub(super) fn top(key: &'static str) -> Self {
-        Self { section: None, entry: None, key: Cow::Borrowed(key), item: None }
+        Self { section: None, entry: None, key: Cow::Borrowed(key), below: "", item: None }
     }
 
     pub(super) fn within(section: &'static str, key: impl Into<Cow<'static, str>>) -> Self {
-        Self { section: Some(section), entry: None, key: key.into(), item: None }
+        Self { section: Some(section), entry: None, key: key.into(), below: "", item: None }
     }
 
     pub(super) fn route(entry: usize, key: &'static str) -> Self {
         Self { entry: Some(entry), ..Self::within("route", key) }
+    }
+
+    /// A place in the table that stands here: `retry.retries_max`.
+    pub(super) fn below(self, keys: &'static str) -> Self {
+        Self { below: keys, ..self }
     }
 
     pub(super) fn item(&self, item: usize) -> Self {
@@ -64,10 +71,22 @@ impl Place {
         if let Some((at, value)) = entry(table, &self.key) {
             let items = value.get_ref().as_array();
             let item = self.item.and_then(|index| items.and_then(|items| items.get(index)));
-            span = Some(item.map_or(at, |item| item.span().start));
+            let inner = deepest(value, self.below);
+            span = Some(item.map_or(inner.unwrap_or(at), |item| item.span().start));
         }
         span.map(|offset| line_at(text, offset))
     }
+}
+
+/// Where the last of the dotted `keys` stands that are there, one inside the other.
+fn deepest(value: &Spanned<DeValue<'_>>, keys: &str) -> Option<usize> {
+    let mut span = None;
+    let mut value = value;
+    for key in keys.split('.') {
+        let Some((at, inner)) = value.get_ref().as_table().and_then(|table| entry(table, key)) else { break };
+        (span, value) = (Some(at), inner);
+    }
+    span
 }
 
 /// Where the key stands, and its value.
@@ -88,6 +107,9 @@ impl fmt::Display for Place {
             f.write_str(".")?;
         }
         write!(f, "{}", self.key.escape_debug())?;
+        if !self.below.is_empty() {
+            write!(f, ".{}", self.below)?;
+        }
         match self.item {
             Some(item) => write!(f, "[{item}]"),
             None => Ok(()),

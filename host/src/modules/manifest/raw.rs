@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::policy::settings::{RouteSettings, Settings};
+
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Manifest {
@@ -17,6 +19,7 @@ pub(super) struct Manifest {
     pub(super) limits: Limits,
     pub(super) instances: Instances,
     pub(super) health: Option<Health>,
+    pub(super) policy: Settings,
 }
 
 #[derive(Deserialize)]
@@ -26,12 +29,15 @@ pub(super) struct Route {
     pub(super) path: String,
     pub(super) methods: Option<Vec<String>>,
     pub(super) strip_prefix: Option<String>,
+    #[serde(default)]
+    pub(super) policy: RouteSettings,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Grants {
     pub(super) calls: Option<Vec<String>>,
+    pub(super) callers: Option<Vec<String>>,
     pub(super) egress: Option<Vec<String>>,
     pub(super) config: Option<Vec<String>>,
     pub(super) kv: Option<bool>,

@@ -8,10 +8,11 @@ use http::Method;
 
 use super::place::{Invalid, Place};
 use super::{
-    Allow, ConfigKey, Grants, Health, HostPattern, Instances, Limits, Manifest, Methods, Origin, PathTemplate, Route,
-    Version, raw,
+    Allow, Callers, ConfigKey, Grants, Health, HostPattern, Instances, Limits, Manifest, Methods, Origin, PathTemplate,
+    Route, Version, raw,
 };
 use crate::call::ServiceName;
+use crate::policy::settings::Settings as Policy;
 
 /// A hundred routes are already unusual for one service; the bound keeps the check for repetition cheap.
 const ROUTES_MAX: usize = 1024;
@@ -32,6 +33,7 @@ pub(super) fn manifest(raw: raw::Manifest, name: ServiceName) -> Result<Manifest
         limits: limits(&raw.limits)?,
         instances: instances(&raw.instances)?,
         health: raw.health.map(health).transpose()?,
+        policy: policy(raw.policy)?,
     })
 }
 
@@ -42,7 +44,7 @@ fn example(path: String) -> Result<String, Invalid> {
     }
 }
 
-fn routes(raw: &[raw::Route]) -> Result<Vec<Route>, Invalid> {
+pub(super) fn routes(raw: &[raw::Route]) -> Result<Vec<Route>, Invalid> {
     if raw.len() > ROUTES_MAX {
         return Err(
             Place::top("route").invalid(format!("is given {} times, at most {ROUTES_MAX} are taken", raw.len()))
@@ -78,7 +80,13 @@ fn route(index: usize, raw: &raw::Route) -> Result<Route, Invalid> {
         None => Methods::Any,
         Some(names) => methods(&at("methods"), names)?,
     };
-    Ok(Route { host, path, methods, strip_prefix: raw.strip_prefix.clone() })
+    raw.policy.validate().map_err(|error| at("policy").below(error.key).invalid(error.reason))?;
+    Ok(Route { host, path, methods, strip_prefix: raw.strip_prefix.clone(), policy: raw.policy.clone() })
+}
+
+pub(super) fn policy(raw: Policy) -> Result<Policy, Invalid> {
+    raw.validate().map_err(|error| Place::top("policy").below(error.key).invalid(error.reason))?;
+    Ok(raw)
 }
 
 /// CONNECT and TRACE are not for services; anything else unknown is more likely a typing error.
@@ -116,9 +124,27 @@ fn grants(raw: &raw::Grants) -> Result<Grants, Invalid> {
     }
     Ok(Grants {
         calls: allow(&at("calls"), raw.calls.as_deref(), default.calls, service)?,
+        callers: callers(&at("callers"), raw.callers.as_deref())?,
         egress,
         config: allow(&at("config"), raw.config.as_deref(), default.config, ConfigKey::new)?,
         kv: raw.kv.unwrap_or(default.kv),
+    })
+}
+
+fn callers(at: &Place, raw: Option<&[String]>) -> Result<Callers, Invalid> {
+    // No service can be called `edge`.
+    const EDGE: &str = "edge";
+    let caller = |text: &str| match text {
+        EDGE => Ok(None),
+        name => {
+            ServiceName::new(name).map(Some).map_err(|error| format!("names neither a service nor `edge`: {error}"))
+        }
+    };
+    Ok(match allow(at, raw, Allow::All, caller)? {
+        Allow::All => Callers::All,
+        Allow::Only(named) => {
+            Callers::Only { edge: named.contains(&None), services: named.into_iter().flatten().collect() }
+        }
     })
 }
 

@@ -5,6 +5,8 @@ use std::net::Ipv6Addr;
 
 use http::Method;
 
+use crate::policy::settings::RouteSettings;
+
 /// One `[[route]]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {
@@ -15,6 +17,8 @@ pub struct Route {
     /// Taken off the front of the path before the module sees it; it covers whole literal segments of `path`, so
     /// that what remains starts with `/` or is empty, which stands for `/`.
     pub strip_prefix: Option<String>,
+    /// How its calls are treated: key `policy`. What is absent is as for the service.
+    pub policy: RouteSettings,
 }
 
 impl Route {
@@ -123,7 +127,7 @@ impl Methods {
         }
     }
 
-    fn overlap(&self, other: &Self) -> bool {
+    pub(in crate::modules) fn overlap(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Any, Self::Any) => true,
             // A route for some methods is more specific than one for any.
@@ -200,6 +204,21 @@ impl PathTemplate {
             (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
         };
         self.segments.len() == other.segments.len() && self.segments.iter().zip(&other.segments).all(same)
+    }
+
+    /// The template without the names of its parameters: the same text for templates of the same shape.
+    #[must_use]
+    pub fn shape(&self) -> String {
+        self.segments.iter().fold(String::new(), |mut shape, segment| {
+            shape.push('/');
+            shape.push_str(match segment {
+                Segment::Literal(text) => text,
+                // Literals have no braces.
+                Segment::Param(_) => "{}",
+                Segment::Rest(_) => "{*}",
+            });
+            shape
+        })
     }
 
     /// Whether `prefix` is made of whole literal segments at the front of this template.

@@ -5,6 +5,7 @@ use http::Method;
 use proptest::prelude::*;
 
 use super::*;
+use crate::policy::settings::{BalanceSettings, HashChoice, HashKey, RetryOverrides, RetrySettings, RouteSettings};
 
 fn parse(text: &str) -> Result<Manifest, Error> {
     Manifest::parse(text, "orders.toml", Some("orders"))
@@ -35,8 +36,10 @@ fn every_key_is_read() {
         path = "/api/orders/{id}/{*rest}"
         methods = ["GET", "POST"]
         strip_prefix = "/api"
+        policy = { timeout_ms = 20, hash = "off" }
         [grants]
         calls = ["catalog"]
+        callers = ["web", "edge"]
         egress = ["https://api.example.com", "http://*.example.com:8080"]
         config = ["currency"]
         kv = false
@@ -66,6 +69,10 @@ fn every_key_is_read() {
         idle_s = 4
         [health]
         path = "/healthz?deep=1"
+        [policy]
+        timeout_ms = 500
+        retry.retries_max = 1
+        balance.hash = "header:x-user"
         "#,
     )
     .unwrap();
@@ -78,9 +85,15 @@ fn every_key_is_read() {
             path: PathTemplate::new("/api/orders/{id}/{*rest}").unwrap(),
             methods: Methods::Only(vec![Method::GET, Method::POST, Method::HEAD]),
             strip_prefix: Some("/api".into()),
+            policy: RouteSettings {
+                timeout_ms: Some(20),
+                hash: Some(HashChoice::Off),
+                retry: RetryOverrides::default(),
+            },
         }],
         grants: Grants {
             calls: Allow::Only(BTreeSet::from([name("catalog")])),
+            callers: Callers::Only { edge: true, services: BTreeSet::from([name("web")]) },
             egress: vec![
                 Origin::new("https://api.example.com:443").unwrap(),
                 Origin::new("http://*.example.com:8080").unwrap(),
@@ -109,6 +122,15 @@ fn every_key_is_read() {
         },
         instances: Instances { max: 1, concurrency: 2, reuse_max: Some(3), idle: Duration::from_secs(4) },
         health: Some(Health { path: "/healthz?deep=1".into() }),
+        policy: Policy {
+            timeout_ms: Some(500),
+            retry: RetrySettings { retries_max: 1, ..RetrySettings::default() },
+            balance: BalanceSettings {
+                hash: Some(HashKey::try_from("header:x-user".to_owned()).unwrap()),
+                ..BalanceSettings::default()
+            },
+            ..Policy::default()
+        },
     };
     assert_eq!(manifest, expected);
 }
@@ -144,7 +166,19 @@ fn errors_of_shape_name_file_line_and_key() {
     let cases = [
         ("[limits]\n\nmemory_mb = 1", "orders.toml:3: unknown key `memory_mb` in [limits]; did you mean `memory_mib`?"),
         ("[[route]]\npath = '/'\nauth = 'jwt'", "orders.toml:3: unknown key `auth` in [[route]]"),
-        ("[policy]\nretries = 1", "orders.toml:1: unknown key `policy` at the top level"),
+        ("[policy]\nretries = 1", "orders.toml:2: unknown key `retries` in [policy]"),
+        ("[policy.retry]\nretry_max = 1", "orders.toml:2: unknown key `retry_max` in [policy.retry]"),
+        ("[policy]\ntimeout_ms = '1s'", "orders.toml:2: `policy.timeout_ms`: expected a whole number"),
+        ("[policy]\nbreaker.failures = -1", "orders.toml:2: `policy.breaker.failures`: expected a whole number"),
+        ("[policy]\nbalance = { hash = 'body' }", "orders.toml:2: `policy.balance.hash`: must be `header:NAME`"),
+        (
+            "[[route]]\npath = '/a'\n[[route]]\npath = '/b'\n[route.policy]\nbreaker = {}",
+            "orders.toml:6: unknown key `breaker` in [route.policy]",
+        ),
+        (
+            "[[route]]\npath = '/a'\n[[route]]\npath = '/b'\npolicy.hash = 'body'",
+            "orders.toml:5: `route[1].policy.hash`: must be `header:NAME`",
+        ),
         ("[[subscribe]]\ntopic = 'x'", "orders.toml:1: unknown key `subscribe` at the top level"),
         ("[health]\n", "orders.toml:1: missing key `path` in [health]"),
         ("[[route]]\npath = '/a'\n[[route]]\nhost = 'x'", "orders.toml:3: missing key `path` in [[route]]"),
@@ -186,6 +220,19 @@ fn errors_of_value_name_file_line_and_key() {
         ("[config]\n\"a\\u001b\" = 1", ":2: `config.a\\u{1b}` must be a conf"),
         ("[health]\npath = 'healthz'", ":2: `health.path` must be a path"),
         ("[health]\npath = '/a b'", ":2: `health.path` must be a path"),
+        ("[policy]\n\ntimeout_ms = 0", ":3: `policy.timeout_ms` must be from 1 to 86400000, and is 0"),
+        ("[policy]\n[policy.retry]\nretries_max = 3", ":3: `policy.retry.retries_max` must be from 0 to 2, and is 3"),
+        ("policy = { shed = { in_flight_min = 0 } }", ":1: `policy.shed.in_flight_min` must be from 1 to"),
+        // The key that is too small is not there: it has its default.
+        ("[policy]\n[policy.retry]\nbackoff_ms = 300", ":2: `policy.retry.backoff_ms_max` must be from 300"),
+        ("[[route]]\npath = '/'\n[route.policy]\ntimeout_ms = 0", ":4: `route[0].policy.timeout_ms` must be from 1"),
+        (
+            "[[route]]\npath = '/'\n[[route]]\npath = '/a'\npolicy = { retry = { retries_max = 3 } }",
+            ":5: `route[1].policy.retry.retries_max` must be from 0 to 2, and is 3",
+        ),
+        ("[grants]\ncallers = ['edge', 'B']", ":2: `grants.callers[1]` names neither a service nor `edge`: `B`"),
+        ("[grants]\ncallers = ['*', 'edge']", ":2: `grants.callers[0]` is `*`"),
+        ("[grants]\ncallers = ['hostel']", ":2: `grants.callers[0]` names neither"),
     ];
     for (text, start) in cases {
         let message = message(text);

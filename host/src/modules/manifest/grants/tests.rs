@@ -50,3 +50,21 @@ fn grants_decide() {
     let some = grants("[grants]\ncalls = ['catalog']");
     assert!(some.calls.allows("catalog") && !some.calls.allows("orders"));
 }
+
+#[test]
+fn callers_are_let_in_by_name() {
+    let service = |name: &str| Caller::Service(ServiceName::new(name).unwrap());
+    for (text, edge, web, other) in [
+        ("", true, true, true),
+        ("[grants]\ncallers = ['*']", true, true, true),
+        ("[grants]\ncallers = []", false, false, false),
+        ("[grants]\ncallers = ['edge']", true, false, false),
+        ("[grants]\ncallers = ['web']", false, true, false),
+        ("[grants]\ncallers = ['web', 'edge']", true, true, false),
+    ] {
+        let grants = grants(text);
+        let admitted = [Caller::Edge, service("web"), service("other")].map(|caller| grants.admits(&caller));
+        assert_eq!(admitted, [edge, web, other], "{text}");
+        assert!(grants.admits(&Caller::Host), "{text}");
+    }
+}

@@ -72,3 +72,12 @@ fn host_patterns() {
     assert!(HostPattern::new(&"a".repeat(64)).is_err());
     assert!(HostPattern::new(&["a"; 128].join(".")).is_err());
 }
+
+#[test]
+fn shapes_are_equal_when_only_names_differ() {
+    let of = |text: &str| PathTemplate::new(text).unwrap();
+    for (a, b) in [("/", "/"), ("/a/{x}/{*r}", "/a/{y}/{*s}"), ("/a", "/a/"), ("/{x}", "/{*x}"), ("/a/b", "/a/{b}")] {
+        assert_eq!(of(a).shape() == of(b).shape(), of(a).same_shape(&of(b)), "{a} {b}");
+    }
+    assert_eq!(of("/a/{x}/{*r}").shape(), "/a/{}/{*}");
+}
