@@ -19,7 +19,7 @@ use super::{Edge, Shared};
 use crate::call::{
     Body, CallContext, CallError, Caller, Deadline, ErrorKind, Request, Response, Side, TraceContext, grpc, header,
 };
-use crate::modules::Routed;
+use crate::modules::{Routed, RoutedTo};
 use crate::observe::access::Access;
 
 /// What is known of a request before it becomes a call.
@@ -57,7 +57,7 @@ pub(super) async fn handle(
     let request = request.map(|body| unread(body, version, idle_max, read.clone()));
     let routed = route(shared, &request, head.is_grpc);
     let (service, route) = match &routed {
-        Ok(routed) => (Some(routed.entered.deployed().service().clone()), Some(routed.route.clone())),
+        Ok(routed) => (Some(routed.to.service().clone()), Some(routed.route.clone())),
         Err(_) => (None, None),
     };
     let outcome = match routed {
@@ -147,7 +147,12 @@ async fn call(
     request: hyper::Request<Unread>,
     routed: Routed,
 ) -> Result<Response, CallError> {
-    let entered = routed.entered;
+    let entered = match routed.to {
+        RoutedTo::Local(entered) => entered,
+        RoutedTo::Remote(remote) => {
+            return Err(CallError::unavailable(format!("`{}` does not run on this host", remote.service())));
+        }
+    };
     let metrics = entered.deployed().call_metrics(Some(&routed.route)).clone();
     match to_call(shared, head, request, routed.route, routed.strip).await {
         Ok((request, context)) => shared.router.call_entered(entered, request, context).await,

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::inspect::Inspection;
+use super::described::{Described, default_route};
+use super::description::Description;
+use super::inspect::{Digest, Inspection};
 use super::manifest::{self, Limits, Manifest};
 use super::settings::Services;
 use super::source::{Error, Source};
 use crate::call::{Body, CallContext, CallError, Caller, Deadline, Request, ServiceName, TraceContext};
 use crate::engine::{self, Engine, Guest, GuestLog, Lease, Pool};
 use crate::observe::metrics::{CallMetrics, Locality, Metrics, ServiceMetrics};
+use crate::policy::settings::{PerCall, Settings};
 
 /// What a version is made with.
 #[derive(Clone)]
@@ -35,7 +39,9 @@ pub struct Platform {
 
 /// One version of a service that can take calls.
 pub struct Deployed {
-    service: ServiceName,
+    described: Described,
+    description: Bytes,
+    digest8: [u8; 8],
     version: Arc<str>,
     source: Arc<Source>,
     manifest: Arc<Manifest>,
@@ -96,8 +102,12 @@ impl Deployed {
         let counted = |route: &Arc<str>| platform.metrics.calls(&label, &version, route, Locality::Local);
         let calls = known_routes(&manifest, &source.inspection).map(|route| (route.clone(), counted(&route))).collect();
         let other_calls = counted(&ANY_ROUTE.into());
+        let description = Description::of(&manifest, &source.inspection);
+        let encoded = description.encode();
         Ok(Self {
-            service,
+            described: Described::new(&description),
+            digest8: digest8(&source.inspection.digest, &encoded),
+            description: encoded.into(),
             version,
             manifest,
             pool,
@@ -138,7 +148,37 @@ impl Deployed {
 
     /// The service this is a version of.
     pub fn service(&self) -> &ServiceName {
-        &self.service
+        self.described.service()
+    }
+
+    /// What other hosts are told of it: [`Description::encode`].
+    pub fn description(&self) -> &Bytes {
+        &self.description
+    }
+
+    /// Names component and description: another when one of them is another.
+    pub fn digest8(&self) -> [u8; 8] {
+        self.digest8
+    }
+
+    /// What is done to calls on their way to the service.
+    pub fn policy(&self) -> &Arc<Settings> {
+        self.described.policy()
+    }
+
+    /// How calls on no route are treated: those of other services, and those that come in by the defaults.
+    pub fn treatment(&self) -> &Arc<PerCall> {
+        self.described.treatment()
+    }
+
+    /// Whether calls of a gRPC method, given by its path, may be sent again although their outcome is unknown: what the
+    /// method's option `idempotency_level` says. `None` when it says nothing.
+    pub fn method_idempotent(&self, path: &str) -> Option<bool> {
+        self.described.method_idempotent(path)
+    }
+
+    pub(super) fn described(&self) -> &Described {
+        &self.described
     }
 
     /// The version's name.
@@ -271,9 +311,10 @@ fn known_routes(manifest: &Manifest, inspection: &Inspection) -> impl Iterator<I
     routes.into_iter()
 }
 
-/// The route label of the prefix a service has without routes of its own.
-pub(super) fn default_route(service: &ServiceName) -> Arc<str> {
-    format!("/{service}/{{*rest}}").into()
+/// The first bytes of the SHA-256 of a component's digest and its description.
+fn digest8(module: &Digest, description: &[u8]) -> [u8; 8] {
+    let both = Digest::of(&[module.as_bytes().as_slice(), description].concat());
+    both.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
 /// The manifest with the operator's configuration values over the module's own.
@@ -307,3 +348,6 @@ fn limits(manifest: &Manifest) -> engine::Limits {
         idle: manifest.instances.idle,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Keeps what serves in step with the directory of modules.
 //!
 //! One task looks at the directory, builds what changed aside, and puts the results into the table one after another.
-//! It is the only writer of the table. A module that fails is tried again when its files change; one that failed only
+//! Nobody else changes what runs here. A module that fails is tried again when its files change; one that failed only
 //! because of another module, when that changes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -27,6 +27,7 @@ use place::{Invalid, Place};
 
 pub use grants::{Allow, Callers, ConfigKey, Grants, Origin, Scheme};
 pub use limits::{Instances, Limits};
+pub(super) use raw::Route as RawRoute;
 pub use route::{HostPattern, Methods, PathTemplate, Route, Segment};
 
 /// The largest manifest that is read, in bytes.
@@ -108,6 +109,15 @@ impl Manifest {
         };
         resolve::manifest(raw, name).map_err(invalid)
     }
+}
+
+/// Checks routes and policies that come from elsewhere than a manifest, as those of manifests are.
+///
+/// # Errors
+/// The place of the first thing that is wrong, as in `route[0].path`, and the rest of the sentence.
+pub(super) fn check(routes: Vec<RawRoute>, policy: Policy) -> Result<(Vec<Route>, Policy), (String, String)> {
+    let checked = resolve::routes(&routes).and_then(|routes| Ok((routes, resolve::policy(policy)?)));
+    checked.map_err(|Invalid { place, reason }| (place.to_string(), reason))
 }
 
 /// The version of a service: 1 to 64 characters of `A-Z a-z 0-9 . _ + -`.

@@ -3,48 +3,67 @@
 //! Routes of manifests come first, the most specific one winning: an exact host before a wildcard before none; then,
 //! segment by segment, a literal before a parameter before the rest of the path. What no route takes goes by the
 //! defaults, to services that have no routes of their own: `Host: NAME.<domain>`, the full name of a gRPC service,
-//! the prefix `/NAME/`.
+//! the prefix `/NAME/`. It makes no difference whether a service runs here or on other hosts.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use http::Method;
 
-use super::deployed::{Deployed, default_route};
+use super::deployed::Deployed;
+use super::described::{Described, Way};
 use super::manifest::{HostPattern, Methods, Route, Segment};
+use super::remote::RemoteService;
+use crate::call::ServiceName;
+use crate::policy::settings::PerCall;
+
+/// Where a way in leads.
+#[derive(Clone)]
+pub(super) enum Destination {
+    Local(Arc<Deployed>),
+    Remote(Arc<RemoteService>),
+}
+
+impl Destination {
+    fn described(&self) -> &Described {
+        match self {
+            Self::Local(deployed) => deployed.described(),
+            Self::Remote(remote) => remote.described(),
+        }
+    }
+
+    fn is_local(&self) -> bool {
+        matches!(self, Self::Local(_))
+    }
+}
 
 /// A request's service, and what has to be done to its path.
 pub(super) struct Match {
-    /// The version that takes it.
-    pub(super) deployed: Arc<Deployed>,
+    /// Who takes it.
+    pub(super) to: Destination,
     /// The template, for labels.
     pub(super) route: Arc<str>,
     /// How many bytes to take off the front of the path.
     pub(super) strip: usize,
+    /// How the call is treated.
+    pub(super) treatment: Arc<PerCall>,
 }
 
 struct Entry {
-    deployed: Arc<Deployed>,
-    route: Route,
-    label: Arc<str>,
+    to: Destination,
+    way: Arc<Way>,
 }
 
 impl Entry {
     fn strip(&self) -> usize {
-        self.route.strip_prefix.as_ref().map_or(0, String::len)
+        self.way.route.strip_prefix.as_ref().map_or(0, String::len)
     }
 
     fn matches(&self, host: &str, path: &str) -> bool {
-        self.route.host.as_ref().is_none_or(|pattern| pattern.matches(host))
-            && segments_match(self.route.path.segments(), path)
+        self.way.route.host.as_ref().is_none_or(|pattern| pattern.matches(host))
+            && segments_match(self.way.route.path.segments(), path)
     }
-}
-
-/// What the defaults lead to.
-struct Default_ {
-    deployed: Arc<Deployed>,
-    label: Arc<str>,
 }
 
 /// Whether some route fits a request.
@@ -55,6 +74,25 @@ pub(super) enum Lookup {
     None,
 }
 
+/// A route that was left out, because another service has the same one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    service: ServiceName,
+    route: String,
+    taken_by: ServiceName,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, route, taken_by } = self;
+        write!(f, "the route {route} of `{service}` is left out: `{taken_by}` has the same one")
+    }
+}
+
+/// The routes that are there already, by what two of them must not share but for their methods: host, and path without
+/// the names of parameters.
+type Taken = HashMap<(Option<HostPattern>, String), Vec<(Methods, ServiceName)>>;
+
 /// All ways in, for one table.
 #[derive(Default)]
 pub(super) struct Routes {
@@ -62,28 +100,40 @@ pub(super) struct Routes {
     by_segment: HashMap<String, Vec<Entry>>,
     /// The others.
     open: Vec<Entry>,
-    defaults: HashMap<String, Default_>,
+    /// By name, the services that have no routes of their own.
+    defaults: HashMap<String, Destination>,
     /// Full gRPC service names. `None` when several services describe it, as clients do too.
-    grpc: HashMap<String, Option<Arc<Deployed>>>,
+    grpc: HashMap<String, Option<Destination>>,
 }
 
 impl Routes {
-    pub(super) fn new<'a>(services: impl Iterator<Item = &'a Arc<Deployed>>) -> Self {
+    /// The ways in of these services. Of routes that several have, the first one's stays, and the others are returned.
+    pub(super) fn new(services: impl Iterator<Item = Destination>) -> (Self, Vec<LeftOut>) {
         let mut routes = Self::default();
-        for deployed in services {
-            routes.add(deployed);
+        let mut taken = Taken::new();
+        let mut left_out = Vec::new();
+        for service in services {
+            routes.add(&service, &mut taken, &mut left_out);
         }
         for entries in routes.by_segment.values_mut() {
-            entries.sort_by(specificity);
+            entries.sort_by_cached_key(specificity);
         }
-        routes.open.sort_by(specificity);
-        routes
+        routes.open.sort_by_cached_key(specificity);
+        (routes, left_out)
     }
 
-    fn add(&mut self, deployed: &Arc<Deployed>) {
-        let manifest = deployed.manifest();
-        for route in &manifest.routes {
-            let entry = Entry { deployed: deployed.clone(), label: route.path.as_str().into(), route: route.clone() };
+    fn add(&mut self, to: &Destination, taken: &mut Taken, left_out: &mut Vec<LeftOut>) {
+        let described = to.described();
+        for way in described.ways() {
+            let route = &way.route;
+            let same = taken.entry((route.host.clone(), route.path.shape())).or_default();
+            if let Some((_, owner)) = same.iter().find(|(methods, _)| methods.overlap(&route.methods)) {
+                let (service, taken_by) = (described.service().clone(), owner.clone());
+                left_out.push(LeftOut { service, route: written(route), taken_by });
+                continue;
+            }
+            same.push((route.methods.clone(), described.service().clone()));
+            let entry = Entry { to: to.clone(), way: way.clone() };
             match route.path.segments().first() {
                 Some(Segment::Literal(literal)) => {
                     self.by_segment.entry(literal.clone()).or_default().push(entry);
@@ -91,15 +141,10 @@ impl Routes {
                 _ => self.open.push(entry),
             }
         }
-        if manifest.routes.is_empty() {
-            let name = deployed.service();
-            let default = Default_ { deployed: deployed.clone(), label: default_route(name) };
-            self.defaults.insert(name.as_str().to_owned(), default);
-            for service in &deployed.inspection().services {
-                self.grpc
-                    .entry(service.name.clone())
-                    .and_modify(|other| *other = None)
-                    .or_insert_with(|| Some(deployed.clone()));
+        if described.ways().is_empty() {
+            self.defaults.insert(described.service().as_str().to_owned(), to.clone());
+            for service in described.grpc() {
+                self.grpc.entry(service.clone()).and_modify(|other| *other = None).or_insert_with(|| Some(to.clone()));
             }
         }
     }
@@ -110,14 +155,15 @@ impl Routes {
         let candidates = self.by_segment.get(first).into_iter().flatten().chain(&self.open);
         let mut allowed: Vec<&str> = Vec::new();
         for entry in candidates.filter(|entry| entry.matches(host, path)) {
-            if entry.route.methods.allow(method) {
+            if entry.way.route.methods.allow(method) {
                 return Lookup::Found(Match {
-                    deployed: entry.deployed.clone(),
-                    route: entry.label.clone(),
+                    to: entry.to.clone(),
+                    route: entry.way.label.clone(),
                     strip: entry.strip(),
+                    treatment: entry.way.treatment.clone(),
                 });
             }
-            if let Methods::Only(methods) = &entry.route.methods {
+            if let Methods::Only(methods) = &entry.way.route.methods {
                 allowed.extend(methods.iter().map(Method::as_str));
             }
         }
@@ -135,70 +181,57 @@ impl Routes {
     fn find_default(&self, host: &str, path: &str, first: &str, grpc: bool, domain: &str) -> Option<Match> {
         let by_host = || {
             let name = host.strip_suffix(domain)?.strip_suffix('.')?;
-            let default = self.defaults.get(name)?;
-            Some(default.to_match(path, 0))
+            Some(by_default(self.defaults.get(name)?, path, 0))
         };
-        let by_grpc = || {
-            let deployed = self.grpc.get(first).filter(|_| grpc)?.as_ref()?;
-            let route = deployed.route_of(path).cloned().unwrap_or_else(|| default_route(deployed.service()));
-            Some(Match { deployed: deployed.clone(), route, strip: 0 })
-        };
-        let by_prefix = || {
-            let default = self.defaults.get(first)?;
-            Some(default.to_match(path, 1 + first.len()))
-        };
+        let by_grpc = || Some(by_default(self.grpc.get(first).filter(|_| grpc)?.as_ref()?, path, 0));
+        let by_prefix = || Some(by_default(self.defaults.get(first)?, path, 1 + first.len()));
         by_host().or_else(by_grpc).or_else(by_prefix)
     }
 
-    /// The services' ways in, for people: what to type after the address.
+    /// The ways in of the services that are here, for people: what to type after the address.
     pub(super) fn describe(&self) -> Vec<(String, String)> {
-        let explicit = self.by_segment.values().flatten().chain(&self.open).map(|entry| {
-            let methods = match &entry.route.methods {
-                Methods::Any => String::new(),
-                Methods::Only(methods) => {
-                    format!("{} ", methods.iter().map(Method::as_str).collect::<Vec<_>>().join("|"))
-                }
-            };
-            let host = entry.route.host.as_ref().map(ToString::to_string).unwrap_or_default();
-            (entry.deployed.service().to_string(), format!("{methods}{host}{}", entry.label))
-        });
-        let defaults = self.defaults.iter().map(|(name, default)| (name.clone(), default.label.to_string()));
+        let entries = self.by_segment.values().flatten().chain(&self.open).filter(|entry| entry.to.is_local());
+        let explicit = entries.map(|entry| (entry.to.described().service().to_string(), written(&entry.way.route)));
+        let defaults = self.defaults.iter().filter(|(_, to)| to.is_local());
+        let defaults = defaults.map(|(name, to)| (name.clone(), to.described().default_route().to_string()));
         let mut all: Vec<_> = explicit.chain(defaults).collect();
         all.sort();
         all
     }
 }
 
-impl Default_ {
-    fn to_match(&self, path: &str, strip: usize) -> Match {
-        let rest = path.get(strip..).unwrap_or_default();
-        let route = self.deployed.route_of(rest).unwrap_or(&self.label).clone();
-        Match { deployed: self.deployed.clone(), route, strip }
-    }
+/// A call that comes in by the defaults: labelled by its gRPC method, if it has one.
+fn by_default(to: &Destination, path: &str, strip: usize) -> Match {
+    let described = to.described();
+    let rest = path.get(strip..).unwrap_or_default();
+    let route = described.method(rest).unwrap_or(described.default_route()).clone();
+    Match { to: to.clone(), route, strip, treatment: described.treatment().clone() }
 }
 
-/// Most specific first.
-fn specificity(a: &Entry, b: &Entry) -> Ordering {
-    let host = |entry: &Entry| match &entry.route.host {
+/// A route for people: methods, if not all, host, if there is one, and path.
+fn written(route: &Route) -> String {
+    let methods = match &route.methods {
+        Methods::Any => String::new(),
+        Methods::Only(methods) => format!("{} ", methods.iter().map(Method::as_str).collect::<Vec<_>>().join("|")),
+    };
+    let host = route.host.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!("{methods}{host}{}", route.path)
+}
+
+/// Sorts the most specific first.
+fn specificity(entry: &Entry) -> (u8, Vec<u8>, bool) {
+    let route = &entry.way.route;
+    let host = match &route.host {
         Some(HostPattern::Exact(_)) => 0,
         Some(HostPattern::SubdomainsOf(_)) => 1,
         None => 2,
     };
-    let path = |entry: &Entry| {
-        entry
-            .route
-            .path
-            .segments()
-            .iter()
-            .map(|segment| match segment {
-                Segment::Literal(_) => 0,
-                Segment::Param(_) => 1,
-                Segment::Rest(_) => 2,
-            })
-            .collect::<Vec<u8>>()
-    };
-    let methods = |entry: &Entry| matches!(entry.route.methods, Methods::Any);
-    (host(a), path(a), methods(a)).cmp(&(host(b), path(b), methods(b)))
+    let segments = route.path.segments().iter().map(|segment| match segment {
+        Segment::Literal(_) => 0,
+        Segment::Param(_) => 1,
+        Segment::Rest(_) => 2,
+    });
+    (host, segments.collect(), matches!(route.methods, Methods::Any))
 }
 
 fn segments_match(segments: &[Segment], path: &str) -> bool {
@@ -223,26 +256,4 @@ fn segments_match(segments: &[Segment], path: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::manifest::PathTemplate;
-    use super::*;
-
-    #[test]
-    fn templates_match_whole_paths() {
-        for (template, path, expected) in [
-            ("/a/{id}", "/a/1", true),
-            ("/a/{id}", "/a/", false),
-            ("/a/{id}", "/a", false),
-            ("/a/{id}", "/a/1/2", false),
-            ("/a/{*rest}", "/a", true),
-            ("/a/{*rest}", "/a/1/2", true),
-            ("/a/{*rest}", "/ab", false),
-            ("/{*rest}", "/", true),
-            ("/", "/", true),
-            ("/", "/a", false),
-        ] {
-            let template = PathTemplate::new(template).unwrap();
-            assert_eq!(segments_match(template.segments(), path), expected, "{template} {path}");
-        }
-    }
-}
+mod tests;

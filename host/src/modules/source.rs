@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::description::{DESCRIPTION_BYTES_MAX, Description};
 use super::directory::Found;
 use super::inspect::{self, Inspection, MODULE_BYTES_MAX};
 use super::manifest::{self, Manifest};
@@ -122,6 +123,13 @@ impl Source {
             let reason = format!(
                 "asks for {} MiB per instance, and `memory_mib_max` in [engine] allows {memory_mib_max}",
                 asked >> 20
+            );
+            return Err(Error::Beyond { file: self.file.clone(), reason });
+        }
+        let told = Description::of(&self.manifest, &self.inspection).encode().len();
+        if told > DESCRIPTION_BYTES_MAX {
+            let reason = format!(
+                "has more routes than other hosts can be told of: {told} bytes, at most {DESCRIPTION_BYTES_MAX} are read"
             );
             return Err(Error::Beyond { file: self.file.clone(), reason });
         }

@@ -1,20 +1,25 @@
 //! The table of what serves: replaced as a whole, read without a lock.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use http::Method;
+use tokio::sync::watch;
 
 use super::deployed::{Deployed, Entered};
-use super::routes::{Lookup, Match, Routes};
+use super::remote::RemoteService;
+use super::routes::{Destination, LeftOut, Lookup, Match, Routes};
 use super::source::{Error, Source};
 use crate::call::{CallError, ErrorKind, ServiceName, Side};
+use crate::policy::settings::PerCall;
 
 /// What serves at one moment.
 #[derive(Default)]
 pub struct Table {
     services: BTreeMap<ServiceName, Arc<Deployed>>,
+    /// Services that other hosts run. Some may run here too.
+    remotes: BTreeMap<ServiceName, Arc<RemoteService>>,
     routes: Routes,
 }
 
@@ -24,12 +29,17 @@ impl Table {
         self.services.get(service)
     }
 
-    /// All of them, by name.
+    /// A service that others run, and this host does not.
+    pub fn remote(&self, service: &ServiceName) -> Option<&Arc<RemoteService>> {
+        self.remotes.get(service).filter(|_| !self.services.contains_key(service))
+    }
+
+    /// All versions that take calls here, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Deployed>> {
         self.services.values()
     }
 
-    /// Services and their ways in, for people.
+    /// The services of this host and their ways in, for people.
     pub fn describe_routes(&self) -> Vec<(String, String)> {
         self.routes.describe()
     }
@@ -42,44 +52,95 @@ impl Table {
         }
         Deployments::conflict(deployed.source(), services.values().map(|other| other.source()))?;
         services.insert(deployed.service().clone(), deployed.clone());
-        Ok(Self::of(services))
+        Ok(Self::of(services, self.remotes.clone()).0)
     }
 
     fn without(&self, service: &ServiceName) -> Self {
         let mut services = self.services.clone();
         services.remove(service);
-        Self::of(services)
+        Self::of(services, self.remotes.clone()).0
     }
 
-    fn of(services: BTreeMap<ServiceName, Arc<Deployed>>) -> Self {
-        let routes = Routes::new(services.values());
-        Self { services, routes }
+    fn of(
+        services: BTreeMap<ServiceName, Arc<Deployed>>,
+        remotes: BTreeMap<ServiceName, Arc<RemoteService>>,
+    ) -> (Self, Vec<LeftOut>) {
+        let local = services.values().cloned().map(Destination::Local);
+        let elsewhere = remotes.values().filter(|remote| !services.contains_key(remote.service()));
+        let (routes, left_out) = Routes::new(local.chain(elsewhere.cloned().map(Destination::Remote)));
+        (Self { services, remotes, routes }, left_out)
     }
 }
 
-/// A request's service, entered, and what has to be done to its path.
+/// A request's service, and what has to be done to its path.
 pub struct Routed {
-    /// The version that takes it.
-    pub entered: Entered,
+    /// Who takes it.
+    pub to: RoutedTo,
     /// The template, for labels.
     pub route: Arc<str>,
     /// How many bytes to take off the front of the path.
     pub strip: usize,
+    /// How the call is treated.
+    pub treatment: Arc<PerCall>,
+}
+
+/// Who takes a request.
+pub enum RoutedTo {
+    /// A version on this host, entered.
+    Local(Entered),
+    /// A service that others run.
+    Remote(Arc<RemoteService>),
+}
+
+impl RoutedTo {
+    /// The service's name.
+    pub fn service(&self) -> &ServiceName {
+        match self {
+            Self::Local(entered) => entered.deployed().service(),
+            Self::Remote(remote) => remote.service(),
+        }
+    }
 }
 
 /// The current table. Clones share it.
 #[derive(Clone, Default)]
-pub struct Deployments(Arc<ArcSwap<Table>>);
+pub struct Deployments(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    table: ArcSwap<Table>,
+    /// Held from reading the table to replacing it: nobody's change is lost to another's.
+    writing: Mutex<()>,
+    /// Counts the changes of what runs here.
+    changes: watch::Sender<u64>,
+}
 
 impl Deployments {
     /// What serves now.
     pub fn table(&self) -> arc_swap::Guard<Arc<Table>> {
-        self.0.load()
+        self.0.table.load()
     }
 
     /// What serves now, to be kept for a while.
     pub fn table_full(&self) -> Arc<Table> {
-        self.0.load_full()
+        self.0.table.load_full()
+    }
+
+    /// Changes with every change of what runs on this host. What it counts means nothing.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// Replaces all services that others run. One that runs here too is this host's as long as it does.
+    ///
+    /// Returns which of their routes are left out, one line each: of those that several services have, the one of a
+    /// service of this host stays, else that of the service whose name comes first.
+    pub fn set_remote(&self, services: Vec<Arc<RemoteService>>) -> Vec<String> {
+        let remotes = services.into_iter().map(|remote| (remote.service().clone(), remote)).collect();
+        let _writing = self.writing();
+        let (table, left_out) = Table::of(self.0.table.load().services.clone(), remotes);
+        self.0.table.store(Arc::new(table));
+        left_out.iter().map(ToString::to_string).collect()
     }
 
     /// Whether a module can serve beside others.
@@ -106,13 +167,13 @@ impl Deployments {
     pub fn enter(&self, service: &ServiceName) -> Option<Entered> {
         loop {
             // A version that cannot be entered has been replaced in the table before it was closed.
-            if let Some(entered) = Entered::new(self.0.load().get(service)?) {
+            if let Some(entered) = Entered::new(self.0.table.load().get(service)?) {
                 return Some(entered);
             }
         }
     }
 
-    /// Finds the service for a request from outside and enters it. `host` is without port; `domain` is the one of
+    /// Finds the service for a request from outside, and enters it if it runs here. `host` is without port; `domain` is the one of
     /// `NAME.<domain>`.
     ///
     /// # Errors
@@ -127,10 +188,15 @@ impl Deployments {
         domain: &str,
     ) -> Result<Routed, CallError> {
         loop {
-            match self.0.load().routes.find(host, path, method, is_grpc, domain) {
-                Lookup::Found(Match { deployed, route, strip }) => {
-                    if let Some(entered) = Entered::new(&deployed) {
-                        return Ok(Routed { entered, route, strip });
+            match self.0.table.load().routes.find(host, path, method, is_grpc, domain) {
+                Lookup::Found(Match { to, route, strip, treatment }) => {
+                    let to = match to {
+                        Destination::Local(deployed) => Entered::new(&deployed).map(RoutedTo::Local),
+                        Destination::Remote(remote) => Some(RoutedTo::Remote(remote)),
+                    };
+                    // A version that cannot be entered has been replaced in the table before it was closed.
+                    if let Some(to) = to {
+                        return Ok(Routed { to, route, strip, treatment });
                     }
                 }
                 Lookup::WrongMethod(allowed) => {
@@ -147,15 +213,29 @@ impl Deployments {
         }
     }
 
-    /// Puts a version in place of `replaced`, in one step. Only the loader changes the table, one change at a time.
+    /// Puts a version in place of `replaced`, in one step.
     pub(super) fn put(&self, deployed: &Arc<Deployed>, replaced: Option<&Arc<Deployed>>) -> Result<(), Error> {
-        let table = self.0.load().with(deployed, replaced)?;
-        self.0.store(Arc::new(table));
-        Ok(())
+        self.change(|table| table.with(deployed, replaced))
     }
 
     pub(super) fn remove(&self, service: &ServiceName) {
-        let table = self.0.load().without(service);
-        self.0.store(Arc::new(table));
+        // Taking away conflicts with nothing.
+        let _ = self.change(|table| Ok(table.without(service)));
+    }
+
+    /// Changes what runs here.
+    fn change(&self, change: impl FnOnce(&Table) -> Result<Table, Error>) -> Result<(), Error> {
+        let _writing = self.writing();
+        let table = change(&self.0.table.load())?;
+        self.0.table.store(Arc::new(table));
+        self.0.changes.send_modify(|count| *count = count.wrapping_add(1));
+        Ok(())
+    }
+
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.0.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,6 +41,14 @@ pub enum Idempotency {
     Idempotent,
 }
 
+impl Idempotency {
+    /// Whether a call may be sent again although its outcome is unknown.
+    #[must_use]
+    pub const fn is_promised(self) -> bool {
+        matches!(self, Self::NoSideEffects | Self::Idempotent)
+    }
+}
+
 #[derive(Clone, PartialEq, Message)]
 struct File {
     #[prost(string, tag = "2")]

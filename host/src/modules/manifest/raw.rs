@@ -24,13 +24,13 @@ pub(super) struct Manifest {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Route {
-    pub(super) host: Option<String>,
-    pub(super) path: String,
-    pub(super) methods: Option<Vec<String>>,
-    pub(super) strip_prefix: Option<String>,
+pub(in crate::modules) struct Route {
+    pub(in crate::modules) host: Option<String>,
+    pub(in crate::modules) path: String,
+    pub(in crate::modules) methods: Option<Vec<String>>,
+    pub(in crate::modules) strip_prefix: Option<String>,
     #[serde(default)]
-    pub(super) policy: RouteSettings,
+    pub(in crate::modules) policy: RouteSettings,
 }
 
 #[derive(Default, Deserialize)]
