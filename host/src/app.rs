@@ -7,6 +7,6 @@ mod run;
 mod signals;
 
 pub use announce::Announcement;
-pub use check::{Checked, check, orphans};
+pub use check::{Checked, check, orphans, unknown};
 pub use config::{Config, Flags, load};
 pub use run::{Error, build_info, run};

@@ -23,7 +23,7 @@ mod watch;
 
 pub use deployed::{Deployed, Entered, Platform};
 pub use description::{DESCRIPTION_BYTES_MAX, Description, DescriptionError, Rpc, Rpcs};
-pub use directory::{Found, orphans, scan};
+pub use directory::{Found, orphans, scan, select};
 pub use loader::Loader;
 pub use remote::RemoteService;
 pub use settings::{ServiceSettings, Services, Settings};

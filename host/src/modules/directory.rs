@@ -103,6 +103,17 @@ pub fn scan(dir: &Path) -> io::Result<BTreeMap<String, Found>> {
     Ok(found)
 }
 
+/// Leaves of `found` what `only` names by stem; nothing named means all. Returns the names that are of no module. `_`
+/// and `-` are the same, since cargo calls the product of `my-shop` `my_shop.wasm`.
+pub fn select(found: &mut BTreeMap<String, Found>, only: &[String]) -> BTreeSet<String> {
+    let same = |a: &str, b: &str| a.replace('_', "-") == b.replace('_', "-");
+    let unknown = only.iter().filter(|name| !found.keys().any(|stem| same(stem, name))).cloned().collect();
+    if !only.is_empty() {
+        found.retain(|stem, _| only.iter().any(|name| same(stem, name)));
+    }
+    unknown
+}
+
 /// Manifests in a directory that lie beside no module. Best effort: what cannot be read has been told of.
 pub fn orphans(dir: &Path, found: &BTreeMap<String, Found>) -> BTreeSet<String> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -133,6 +144,26 @@ mod tests {
         assert!(a.manifest.is_some() && a.is_current());
         fs::write(dir.path().join("a.toml"), "longer than before").unwrap();
         assert!(!a.is_current());
+    }
+
+    #[test]
+    fn modules_are_selected_by_their_stems() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["orders.wasm", "my_shop.wasm", "users.wasm"] {
+            fs::write(dir.path().join(name), name).unwrap();
+        }
+        for (only, left, unknown) in [
+            (&[][..], &["my_shop", "orders", "users"][..], &[][..]),
+            (&["orders"], &["orders"], &[]),
+            (&["my-shop", "users"], &["my_shop", "users"], &[]),
+            (&["my_shop", "order"], &["my_shop"], &["order"]),
+            (&["a", "b"], &[], &["a", "b"]),
+        ] {
+            let only: Vec<String> = only.iter().map(ToString::to_string).collect();
+            let mut found = scan(dir.path()).unwrap();
+            assert_eq!(select(&mut found, &only).into_iter().collect::<Vec<_>>(), unknown, "{only:?}");
+            assert_eq!(found.into_keys().collect::<Vec<_>>(), left, "{only:?}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::sync::watch as signal;
 use tokio::task::{Id, JoinSet};
 
 use super::deployed::{Deployed, Platform};
-use super::directory::{Found, orphans, scan};
+use super::directory::{Found, orphans, scan, select};
 use super::settings::Settings;
 use super::source::{Error, Source};
 use super::status::{ModuleState, ModuleStatus, Status};
@@ -30,6 +30,7 @@ type Built = (String, Found, Result<Option<Deployed>, Error>);
 /// The loader's state.
 pub struct Loader {
     dir: PathBuf,
+    only: Vec<String>,
     poll: Duration,
     debounce: Duration,
     drain: Duration,
@@ -46,6 +47,8 @@ pub struct Loader {
     dir_failed: bool,
     /// Manifests without modules that the log has told of.
     orphans: BTreeSet<String>,
+    /// Names in `only` without modules that the log has told of.
+    unknown: BTreeSet<String>,
     loaded: signal::Sender<bool>,
 }
 
@@ -71,6 +74,7 @@ impl Loader {
     pub fn new(settings: &Settings, platform: Platform, deployments: Deployments, status: Status) -> Self {
         Self {
             dir: settings.dir.clone(),
+            only: settings.only.clone(),
             poll: settings.poll(),
             debounce: settings.debounce(),
             drain: settings.drain(),
@@ -83,6 +87,7 @@ impl Loader {
             baseline: Vec::new(),
             dir_failed: false,
             orphans: BTreeSet::new(),
+            unknown: BTreeSet::new(),
             loaded: signal::Sender::new(false),
         }
     }
@@ -125,7 +130,7 @@ impl Loader {
 
     /// Looks at the directory and starts what there is to do.
     fn look(&mut self) {
-        let found = match scan(&self.dir) {
+        let mut found = match scan(&self.dir) {
             Ok(found) => found,
             Err(error) => {
                 // What serves goes on: a directory that cannot be read is not an empty one.
@@ -138,6 +143,7 @@ impl Loader {
         };
         self.dir_failed = false;
         self.tell_orphans(&found);
+        self.select(&mut found);
         self.add(&found);
         self.remove_missing(&found);
     }
@@ -149,6 +155,15 @@ impl Loader {
             tracing::warn!(file = orphan, "a manifest without a module: there is no .wasm file of this name");
         }
         self.orphans = orphans;
+    }
+
+    /// Leaves what is to be served. A name of no module does nothing, which the operator should know.
+    fn select(&mut self, found: &mut BTreeMap<String, Found>) {
+        let unknown = select(found, &self.only);
+        for name in unknown.difference(&self.unknown) {
+            tracing::warn!(name, "`only` in [modules] names no module: there is no .wasm file of this name");
+        }
+        self.unknown = unknown;
     }
 
     fn add(&mut self, found: &BTreeMap<String, Found>) {
@@ -354,3 +369,6 @@ async fn build(found: Found, serving: Option<Arc<Deployed>>, platform: Platform)
     }
     Deployed::build(source, &platform, turn).await.map(Some)
 }
+
+#[cfg(test)]
+mod tests;

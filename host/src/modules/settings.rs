@@ -14,6 +14,9 @@ use crate::config::{Invalid, Secret, in_range};
 pub struct Settings {
     /// The folder of the components, relative to the working directory.
     pub dir: PathBuf,
+    /// The modules of the folder that are served, by the names of their files without `.wasm`, `_` and `-` being the
+    /// same. Empty, the default: all.
+    pub only: Vec<String>,
     /// How often the folder is read in case a change was not announced.
     pub poll_ms: u64,
     /// How long the folder must be quiet after a change before it is read.
@@ -28,6 +31,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             dir: PathBuf::from("modules"),
+            only: Vec::new(),
             poll_ms: 1_000,
             debounce_ms: 20,
             drain_ms: 10_000,
@@ -45,6 +49,10 @@ impl Settings {
     pub fn validate(&self) -> Result<(), Invalid> {
         if self.dir.as_os_str().is_empty() {
             return Err(Invalid::new("dir", "must name a folder"));
+        }
+        let is_stem = |name: &String| !name.is_empty() && !name.contains('/') && !name.ends_with(".wasm");
+        if !self.only.iter().all(is_stem) {
+            return Err(Invalid::new("only", "must name files of the folder, each without `.wasm`"));
         }
         in_range("poll_ms", self.poll_ms, 100..=3_600_000)?;
         in_range("debounce_ms", self.debounce_ms, 0..=10_000)?;
@@ -94,6 +102,12 @@ mod tests {
         assert_eq!(Settings::default().validate(), Ok(()));
         let nameless = Settings { dir: PathBuf::new(), ..Settings::default() };
         assert_eq!(nameless.validate().unwrap_err().key, "dir");
+        for name in ["", "orders.wasm", "modules/orders"] {
+            let other = Settings { only: vec!["orders".to_owned(), name.to_owned()], ..Settings::default() };
+            assert_eq!(other.validate().unwrap_err().key, "only", "{name}");
+        }
+        let some = Settings { only: vec!["orders".to_owned()], ..Settings::default() };
+        assert_eq!(some.validate(), Ok(()));
         let eager = Settings { poll_ms: 0, ..Settings::default() };
         assert_eq!(eager.validate().unwrap_err().key, "poll_ms");
     }

@@ -112,6 +112,12 @@ async fn checking_finds_everything_and_starts_nothing() {
     assert_eq!(failed, ["good.wasm", "key.wasm", "odd.wasm", "text.wasm"]);
     assert!(!dir.path().join("data").exists(), "something was started");
 
+    // What is not selected is not looked at, and its manifests are not without modules.
+    std::fs::write(dir.path().join("hostel.toml"), "[modules]\nonly = ['copy', 'nowhere']\n").unwrap();
+    let output = hostel(dir.path(), &["check"]).await.expect(0);
+    assert!(output.out.contains("copy.wasm") && output.out.contains("1 of 1"), "{output}");
+    assert!(output.out.contains("names nowhere") && !output.out.contains("key.toml"), "{output}");
+
     std::fs::write(dir.path().join("hostel.toml"), "[edge]\ncolour = 'red'\n").unwrap();
     hostel(dir.path(), &["check"]).await.expect_one_line(64, &["hostel.toml:2", "colour"]);
 }
