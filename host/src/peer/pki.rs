@@ -10,11 +10,12 @@
 //! out by a new CA and new gossip keys; there are no revocation lists.
 //!
 //! The folder of a node holds `node.pem` (its key and certificate, in one file so that both are replaced at once), `ca.pem`
-//! (one or, while the CA is being replaced, several certificates) and `gossip.keys` (base64, one key a line, the first of
-//! which encrypts).
+//! (one or, while the CA is being replaced, several certificates), `gossip.keys` (base64, one key a line, the first of
+//! which encrypts; see [`keys`]), and `seeds` (`HOST:PORT`, one a line).
 
 mod files;
 mod issue;
+pub mod keys;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -25,7 +26,7 @@ use std::path::PathBuf;
 use super::{ClusterName, NodeName, PeerIdentity};
 
 pub(super) use files::{NodeFiles, check_own, read_node};
-pub use files::{gossip_keys, join};
+pub use files::{gossip_keys, join, verify};
 #[cfg(test)]
 pub(super) use issue::node_params;
 pub use issue::{Issuing, init, issue};
@@ -62,6 +63,14 @@ pub enum PkiError {
         /// Which file.
         file: PathBuf,
         /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A token does not belong into a folder that is somebody else's.
+    #[error("{}: {reason}", .dir.display())]
+    Taken {
+        /// Which folder.
+        dir: PathBuf,
+        /// Whose it is, and what to do.
         reason: String,
     },
     /// A text that should be a token is none.

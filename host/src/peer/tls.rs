@@ -165,7 +165,7 @@ pub(super) fn dns_name(cluster: &ClusterName, node: Option<&NodeName>) -> String
     }
 }
 
-fn server_name(cluster: &ClusterName, node: Option<&NodeName>) -> Result<ServerName<'static>, String> {
+pub(super) fn server_name(cluster: &ClusterName, node: Option<&NodeName>) -> Result<ServerName<'static>, String> {
     ServerName::try_from(dns_name(cluster, node)).map_err(|error| format!("no certificate can carry its name: {error}"))
 }
 

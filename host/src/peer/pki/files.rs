@@ -16,6 +16,7 @@ use rustls::{CertificateError, RootCertStore};
 
 use super::token::{decode_key, encode_key};
 use super::{GossipKey, PkiError, Token};
+use crate::peer::tls;
 
 /// The largest file that is read, in bytes.
 const BYTES_MAX: u64 = 256 << 10;
@@ -29,17 +30,47 @@ pub(in crate::peer) struct NodeFiles {
 }
 
 /// Makes `dir` the folder of the node that `token` is for. What is there of an earlier one is replaced, a file at a time;
-/// each is complete at any moment.
+/// each is complete at any moment. Seeds are kept when the token names none.
 ///
 /// # Errors
 ///
-/// [`PkiError`] when a file cannot be written.
+/// [`PkiError`] when `dir` is the folder of a CA, whose certificate and keys this would replace, or a file cannot be
+/// written.
 pub fn join(dir: &Path, token: &Token) -> Result<(), PkiError> {
     fs::create_dir_all(dir).map_err(|source| PkiError::File { file: dir.to_owned(), source })?;
-    let keys: String = token.gossip_keys.iter().map(|key| encode_key(key) + "\n").collect();
-    replace(&dir.join("gossip.keys"), keys.as_bytes(), true)?;
+    if dir.join("ca.key").exists() {
+        let reason = "this is the folder of a cluster's CA, and the token would replace its files; name another folder";
+        return Err(PkiError::Taken { dir: dir.to_owned(), reason: reason.to_owned() });
+    }
+    replace_keys(dir, &token.gossip_keys)?;
+    let seeds = dir.join("seeds");
+    if !token.seeds.is_empty() || !seeds.exists() {
+        let lines: String = token.seeds.iter().map(|seed| format!("{seed}\n")).collect();
+        replace(&seeds, lines.as_bytes(), false)?;
+    }
     replace(&dir.join("ca.pem"), token.ca_pem.as_bytes(), false)?;
     replace(&dir.join("node.pem"), token.node_pem.as_bytes(), true)
+}
+
+/// Checks that a node could use `token` now, and says until when. [`join`] does not: it may be done before clocks are
+/// right.
+///
+/// # Errors
+///
+/// [`PkiError`] when the certificate in it has expired, is not signed by the CA in it, or is not the node's.
+pub fn verify(token: &Token) -> Result<SystemTime, PkiError> {
+    let file = PathBuf::from("the token");
+    let files = parse_node(file.clone(), &token.node_pem, &file, &token.ca_pem)?;
+    let bad = |reason: String| PkiError::Certificate { file: file.clone(), reason };
+    if tls::identity_of(&files.chain).map_err(bad)? != token.identity {
+        return Err(bad("the certificate in it is that of another node".to_owned()));
+    }
+    let mut roots = RootCertStore::empty();
+    for root in &files.roots {
+        roots.add(root.clone()).map_err(|error| bad(format!("the CA certificate cannot be used: {error}")))?;
+    }
+    let name = tls::server_name(&token.identity.cluster, Some(&token.identity.node)).map_err(bad)?;
+    check_own(&files, &Arc::new(roots), &Arc::new(rustls::crypto::aws_lc_rs::default_provider()), &name)
 }
 
 /// The keys of the gossip in a folder; the first encrypts, all decrypt.
@@ -58,17 +89,28 @@ pub fn gossip_keys(dir: &Path) -> Result<Vec<GossipKey>, PkiError> {
     })
 }
 
+/// Replaces the keys of the gossip in a folder. `keys` must not be empty.
+pub(super) fn replace_keys(dir: &Path, keys: &[GossipKey]) -> Result<(), PkiError> {
+    let lines: String = keys.iter().map(|key| encode_key(key) + "\n").collect();
+    replace(&dir.join("gossip.keys"), lines.as_bytes(), true)
+}
+
 pub(in crate::peer) fn read_node(dir: &Path) -> Result<NodeFiles, PkiError> {
     let file = dir.join("node.pem");
-    let bad = |file: &Path, reason: &str| PkiError::Certificate { file: file.to_owned(), reason: reason.to_owned() };
     let pem = read_secret(&file)?;
-    let chain = certificates(&pem).filter(|chain| !chain.is_empty());
+    let ca = dir.join("ca.pem");
+    let ca_pem = read_bounded(&ca)?;
+    parse_node(file, &pem, &ca, &ca_pem)
+}
+
+fn parse_node(file: PathBuf, pem: &str, ca: &Path, ca_pem: &str) -> Result<NodeFiles, PkiError> {
+    let bad = |file: &Path, reason: &str| PkiError::Certificate { file: file.to_owned(), reason: reason.to_owned() };
+    let chain = certificates(pem).filter(|chain| !chain.is_empty());
     let chain = chain.ok_or_else(|| bad(&file, "there is no certificate in it; join with a token"))?;
     let key = PrivateKeyDer::from_pem_slice(pem.as_bytes())
         .map_err(|_| bad(&file, "there is no private key in it; join with a token"))?;
-    let ca = dir.join("ca.pem");
-    let roots = certificates(&read_bounded(&ca)?).filter(|roots| !roots.is_empty());
-    let roots = roots.ok_or_else(|| bad(&ca, "there is no certificate in it; join with a token"))?;
+    let roots = certificates(ca_pem).filter(|roots| !roots.is_empty());
+    let roots = roots.ok_or_else(|| bad(ca, "there is no certificate in it; join with a token"))?;
     Ok(NodeFiles { file, chain, key, roots })
 }
 

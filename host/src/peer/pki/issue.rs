@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use base64::Engine as _;
 use rand::TryRngCore;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -13,7 +12,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::files::{read_bounded, read_secret, write_new};
-use super::{PkiError, Seeds, Token, cluster_uri, gossip_keys, node_uri, parse_cluster};
+use super::token::encode_key;
+use super::{GossipKey, PkiError, Seeds, Token, cluster_uri, gossip_keys, node_uri, parse_cluster};
 use crate::peer::{ClusterName, NodeName, PeerIdentity, tls};
 
 /// How long a CA is good for: ten years. Replacing it means a new `ca.pem` everywhere.
@@ -42,7 +42,7 @@ pub fn init(dir: &Path, cluster: &ClusterName) -> Result<(), PkiError> {
     params.not_after = (now + CA_LIFE).into();
     let certificate = params.self_signed(&key).map_err(failed)?;
     write_new(&dir.join("ca.key"), key.serialize_pem().as_bytes(), true)?;
-    write_new(&dir.join("gossip.keys"), format!("{}\n", new_gossip_key()?).as_bytes(), true)?;
+    write_new(&dir.join("gossip.keys"), format!("{}\n", encode_key(&new_gossip_key()?)).as_bytes(), true)?;
     // Last: with it, the cluster is there.
     write_new(&dir.join("ca.pem"), certificate.pem().as_bytes(), false)
 }
@@ -123,10 +123,10 @@ pub(super) fn cluster_of(ca_pem: &str) -> Result<ClusterName, String> {
     cluster.ok_or_else(|| "it names no Hostel cluster (a URI hostel://CLUSTER)".to_owned())
 }
 
-fn new_gossip_key() -> Result<String, PkiError> {
-    let mut key = super::GossipKey::default();
+pub(super) fn new_gossip_key() -> Result<GossipKey, PkiError> {
+    let mut key = GossipKey::default();
     rand::rngs::OsRng.try_fill_bytes(&mut key).map_err(failed)?;
-    Ok(base64::engine::general_purpose::STANDARD.encode(key))
+    Ok(key)
 }
 
 fn failed(error: impl std::fmt::Display) -> PkiError {

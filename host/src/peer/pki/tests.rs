@@ -141,3 +141,45 @@ proptest! {
         prop_assert!(Token::parse(&damaged).is_err());
     }
 }
+
+#[test]
+fn joining_keeps_seeds_and_spares_the_ca() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ca, node) = (dir.path().join("ca"), dir.path().join("node"));
+    init(&ca, &cluster()).unwrap();
+    let mut seeded = issuing("one", DAY);
+    seeded.seeds = vec!["10.0.0.1:7946".to_owned(), "hosts.internal:7946".to_owned()];
+    let token = issue(&ca, seeded).unwrap();
+    let seedless = issue(&ca, Issuing { seeds: Vec::new(), ..issuing("one", DAY) }).unwrap();
+    let seeds = || fs::read_to_string(node.join("seeds")).unwrap();
+    join(&node, &seedless).unwrap();
+    assert_eq!(seeds(), "");
+    join(&node, &token).unwrap();
+    assert_eq!(seeds(), "10.0.0.1:7946\nhosts.internal:7946\n");
+    // A renewal that names none is no reason to forget them.
+    join(&node, &seedless).unwrap();
+    assert_eq!(seeds(), "10.0.0.1:7946\nhosts.internal:7946\n");
+
+    let before = fs::read(ca.join("gossip.keys")).unwrap();
+    let error = join(&ca, &token).unwrap_err();
+    assert!(matches!(error, PkiError::Taken { .. }), "{error}");
+    assert!(!ca.join("node.pem").exists() && fs::read(ca.join("gossip.keys")).unwrap() == before);
+}
+
+#[test]
+fn a_token_is_verified_before_it_replaces_anything() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ca, other) = (dir.path().join("ca"), dir.path().join("other"));
+    init(&ca, &cluster()).unwrap();
+    init(&other, &cluster()).unwrap();
+    let token = issue(&ca, issuing("one", DAY)).unwrap();
+    let left = verify(&token).unwrap().duration_since(SystemTime::now()).unwrap();
+    assert!(left <= DAY && left > DAY - Duration::from_secs(60), "{left:?}");
+    let two = issue(&ca, issuing("two", DAY)).unwrap();
+    let swapped = Token { node_pem: two.node_pem, ..token.clone() };
+    assert!(verify(&swapped).unwrap_err().to_string().contains("another node"));
+    let foreign = Token { ca_pem: issue(&other, issuing("one", DAY)).unwrap().ca_pem, ..token.clone() };
+    assert!(verify(&foreign).unwrap_err().to_string().contains("not signed by the CA"));
+    let empty = Token { node_pem: String::new(), ..token };
+    assert!(verify(&empty).is_err());
+}
