@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod cluster;
 mod inspect;
 mod new;
 mod status;
@@ -43,6 +44,7 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Check(check::CheckArgs),
     Status(status::StatusArgs),
+    Cluster(cluster::ClusterArgs),
 }
 
 /// Runs the command line of this process and returns its exit code.
@@ -56,6 +58,7 @@ pub fn main() -> u8 {
         Command::Inspect(args) => inspect::run(args, &crate::engine::provides),
         Command::Check(args) => check::run(args),
         Command::Status(args) => status::run(args),
+        Command::Cluster(args) => cluster::run(args),
     };
     match outcome {
         Ok(()) => 0,

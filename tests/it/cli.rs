@@ -1,4 +1,5 @@
-//! The commands that start nothing: `new`, `build`, `inspect`, `check`.
+//! The commands that start nothing: `new`, `build`, `inspect`, `check`, `cluster`.
 
+mod cluster;
 mod inspect;
 mod new;

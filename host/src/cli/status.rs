@@ -31,7 +31,7 @@ pub(super) fn run(args: &StatusArgs) -> anyhow::Result<()> {
 fn human(report: &Report, now: SystemTime) -> String {
     let host = &report.host;
     let now_s = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let age = |since: u64| duration(now_s.saturating_sub(since));
+    let age = |since: u64| text::duration(now_s.saturating_sub(since));
     let mut out = format!(
         "hostel {} ({}), wasmtime {}, pid {}, {}, up {}, edge http://{}\n\n",
         host.version,
@@ -74,27 +74,4 @@ fn row(service: &ModuleReport, age: &dyn Fn(u64) -> String) -> [String; 8] {
         service.in_flight.to_string(),
         service.queued.to_string(),
     ]
-}
-
-/// The two largest units: `3 s`, `5 min 2 s`, `2 h 1 min`, `4 d 2 h`.
-fn duration(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_have_two_units() {
-        assert_eq!(duration(59), "59 s");
-        assert_eq!(duration(61), "1 min 1 s");
-        assert_eq!(duration(7260), "2 h 1 min");
-        assert_eq!(duration(90_000), "1 d 1 h");
-    }
 }

@@ -13,6 +13,16 @@ pub(super) fn size(bytes: usize) -> String {
     format!("{}.{} {name}", tenths / 10, tenths % 10)
 }
 
+/// The two largest units: `3 s`, `5 min 2 s`, `2 h 1 min`, `4 d 2 h`.
+pub(super) fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
 /// Prints to standard output. A reader that went away has seen enough.
 pub(super) fn say(text: &str) {
     use std::io::Write;
@@ -60,6 +70,14 @@ mod tests {
         ] {
             assert_eq!(size(bytes), text);
         }
+    }
+
+    #[test]
+    fn durations_have_two_units() {
+        assert_eq!(duration(59), "59 s");
+        assert_eq!(duration(61), "1 min 1 s");
+        assert_eq!(duration(7260), "2 h 1 min");
+        assert_eq!(duration(90_000), "1 d 1 h");
     }
 
     #[test]
