@@ -2,6 +2,8 @@
 
 mod client;
 mod cluster;
+mod endpoints;
+mod out;
 mod report;
 pub mod settings;
 
@@ -20,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::modules::{Deployments, Status};
 use crate::observe::metrics::{CONTENT_TYPE, Metrics};
+use crate::router;
 use cluster::ClusterMetrics;
 
 pub use client::{ClientError, fetch_cluster, fetch_status};
@@ -27,6 +30,8 @@ pub use cluster::{
     ClientReport, ClusterReport, ClusterView, CountersReport, LinkReport, MemberReport, NodeReport, ServedReport,
     ServerReport, SuspectedBy,
 };
+use endpoints::EndpointMetrics;
+pub use endpoints::{CalledService, EndpointReport};
 pub use report::{HostReport, ModuleReport, Report};
 pub use settings::Settings;
 
@@ -47,6 +52,7 @@ pub struct Admin(Arc<Shared>);
 
 struct Shared {
     deployments: Deployments,
+    router: router::Router,
     status: Status,
     metrics: Metrics,
     readiness: watch::Receiver<Readiness>,
@@ -60,10 +66,11 @@ struct Cluster {
 }
 
 impl Admin {
-    /// `edge` is the address the edge is bound to; `cluster` is there when the host is in one. Adds the cluster's metrics
-    /// to `metrics`, so it is made once.
+    /// `edge` is the address the edge is bound to; `cluster` is there when the host is in one. Adds the metrics of the
+    /// cluster and of endpoints to `metrics`, so it is made once.
     pub fn new(
         deployments: Deployments,
+        router: router::Router,
         status: Status,
         metrics: Metrics,
         readiness: watch::Receiver<Readiness>,
@@ -76,7 +83,8 @@ impl Admin {
             metrics.register_collector(Box::new(collector.clone()));
             Cluster { view, metrics: collector }
         });
-        Self(Arc::new(Shared { deployments, status, metrics, readiness, host, cluster }))
+        metrics.register_collector(Box::new(EndpointMetrics::new(router.clone())));
+        Self(Arc::new(Shared { deployments, router, status, metrics, readiness, host, cluster }))
     }
 
     /// Answers until `stop`.
@@ -134,5 +142,5 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
 
 async fn status(State(shared): State<Arc<Shared>>) -> axum::Json<Report> {
     let readiness = *shared.readiness.borrow();
-    axum::Json(Report::new(&shared.host, readiness, &shared.status, &shared.deployments))
+    axum::Json(Report::new(&shared.host, readiness, &shared.status, &shared.deployments, &shared.router))
 }

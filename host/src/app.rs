@@ -2,6 +2,7 @@
 
 mod announce;
 mod check;
+mod cluster;
 mod config;
 mod run;
 mod signals;

@@ -6,9 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::Readiness;
+use super::{CalledService, Readiness};
 use crate::engine::ENGINE_VERSION;
 use crate::modules::{Deployments, ModuleState, ModuleStatus, Status};
+use crate::router::Router;
 
 /// A host and its modules.
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,6 +20,8 @@ pub struct Report {
     pub readiness: Cow<'static, str>,
     /// One for each module file.
     pub services: Vec<ModuleReport>,
+    /// One for each service that has been called, here or elsewhere.
+    pub called: Vec<CalledService>,
 }
 
 /// The process.
@@ -91,7 +94,13 @@ pub struct ModuleReport {
 }
 
 impl Report {
-    pub(super) fn new(host: &HostReport, readiness: Readiness, status: &Status, deployments: &Deployments) -> Self {
+    pub(super) fn new(
+        host: &HostReport,
+        readiness: Readiness,
+        status: &Status,
+        deployments: &Deployments,
+        router: &Router,
+    ) -> Self {
         let routes = deployments.table().describe_routes();
         let services = status.snapshot().iter().map(|module| ModuleReport::new(module, &routes)).collect();
         let readiness = match readiness {
@@ -99,7 +108,8 @@ impl Report {
             Readiness::Ready => "ready",
             Readiness::Draining => "draining",
         };
-        Self { host: host.clone(), readiness: readiness.into(), services }
+        let called = router.snapshot().iter().map(CalledService::new).collect();
+        Self { host: host.clone(), readiness: readiness.into(), services, called }
     }
 }
 

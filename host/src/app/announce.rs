@@ -13,6 +13,9 @@ pub struct Announcement {
     pub edge: SocketAddr,
     /// Operators.
     pub admin: SocketAddr,
+    /// Other nodes of the cluster, if it is a node of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<SocketAddr>,
 }
 
 impl Announcement {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{self, DataSettings, Invalid, Layers, Loaded};
 use crate::modules::Services;
 use crate::observe::log;
-use crate::{admin, edge, engine, modules};
+use crate::{admin, cluster, edge, engine, modules, peer};
 
 /// All sections of `hostel.toml`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -23,6 +23,10 @@ pub struct Config {
     pub engine: engine::Settings,
     /// What is kept.
     pub data: DataSettings,
+    /// The cluster this host is a node of, if any.
+    pub cluster: cluster::Settings,
+    /// Links to the cluster's other hosts.
+    pub peer: peer::Settings,
     /// What is logged.
     pub log: log::Settings,
     /// What operators give single services.
@@ -44,6 +48,20 @@ pub struct Flags {
     pub data: Option<String>,
     /// `--log-format`
     pub log_format: Option<String>,
+    /// `--only`, as often as it was given.
+    pub only: Vec<String>,
+    /// `--cluster`
+    pub cluster: Option<String>,
+    /// `--node`
+    pub node: Option<String>,
+    /// `--zone`
+    pub zone: Option<String>,
+    /// `--peer`
+    pub peer: Option<String>,
+    /// `--advertise`
+    pub advertise: Option<String>,
+    /// `--seed`, as often as it was given.
+    pub seeds: Vec<String>,
 }
 
 /// The file that is read when none is named.
@@ -72,15 +90,32 @@ pub fn load(flags: &Flags) -> Result<Loaded<Config>, config::Error> {
         .flag("--modules", "modules.dir", flags.modules.clone())
         .flag("--data", "data.dir", flags.data.clone())
         .flag("--log-format", "log.format", flags.log_format.clone())
+        .flag("--only", "modules.only", list(&flags.only))
+        .flag("--cluster", "cluster.dir", flags.cluster.clone())
+        .flag("--node", "cluster.node", flags.node.clone())
+        .flag("--zone", "cluster.zone", flags.zone.clone())
+        .flag("--peer", "cluster.listen", flags.peer.clone())
+        .flag("--advertise", "cluster.advertise", flags.advertise.clone())
+        .flag("--seed", "cluster.seeds", list(&flags.seeds))
         .resolve()?;
-    let checks: [(&str, Result<(), Invalid>); 4] = [
+    let cluster = loaded.config.cluster.validate().map_err(|error| Invalid::new(error.key, error.reason));
+    let peer = loaded.config.peer.validate().map_err(|error| Invalid::new(error.key, error.message));
+    let checks: [(&str, Result<(), Invalid>); 6] = [
         ("edge", loaded.config.edge.validate()),
         ("modules", loaded.config.modules.validate()),
         ("engine", loaded.config.engine.validate()),
         ("data", loaded.config.data.validate()),
+        ("cluster", cluster),
+        ("peer", peer),
     ];
     for (section, found) in checks {
         loaded.check(section, found)?;
     }
     Ok(loaded)
+}
+
+/// What was given several times, as the TOML array that it would be in the file.
+fn list(values: &[String]) -> Option<String> {
+    let array = || toml::Value::Array(values.iter().cloned().map(toml::Value::String).collect()).to_string();
+    (!values.is_empty()).then(array)
 }

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::announce::Announcement;
+use super::cluster::{self, Member, Runtimes};
 use super::config::Config;
 use super::signals::Signals;
 use crate::admin::{Admin, Readiness};
@@ -51,6 +52,9 @@ pub enum Error {
     /// The engine does not start.
     #[error("{0}")]
     Engine(#[from] engine::Error),
+    /// The host cannot be a node of its cluster.
+    #[error("{0}")]
+    Cluster(#[from] cluster::Error),
     /// The operating system refuses something else.
     #[error("{what}: {source}")]
     System { what: &'static str, source: io::Error },
@@ -115,10 +119,6 @@ async fn start(
     let admin_listener = tokio::net::TcpListener::bind(config.admin.listen)
         .await
         .map_err(|error| cannot_bind(config.admin.listen, "admin", &error))?;
-    let announcement = Announcement {
-        edge: edge_listener.address().map_err(system("cannot read the edge's address"))?,
-        admin: admin_listener.local_addr().map_err(system("cannot read the admin's address"))?,
-    };
     if !config.modules.dir.is_dir() {
         return Err(Error::NoModules(config.modules.dir));
     }
@@ -126,7 +126,14 @@ async fn start(
     let store = open_store(&config.data.dir).await?;
     let deployments = Deployments::default();
     let status = Status::default();
-    let router = Router::new(deployments.clone());
+    let runtimes = Runtimes { serving: serving.handle(), control: &tokio::runtime::Handle::current() };
+    let member = Member::start(&config, &deployments, &runtimes)?;
+    let announcement = Announcement {
+        edge: edge_listener.address().map_err(system("cannot read the edge's address"))?,
+        admin: admin_listener.local_addr().map_err(system("cannot read the admin's address"))?,
+        peer: member.as_ref().map(Member::address),
+    };
+    let router = Router::new(deployments.clone(), metrics.clone(), member.as_ref().map(Member::remotes));
     let capabilities: Vec<Arc<dyn Capability>> = vec![
         Arc::new(Calls::new(Arc::new(router.clone()), Egress::new())),
         Arc::new(KeyValue::new(store.clone())),
@@ -149,7 +156,9 @@ async fn start(
     let (readiness, readiness_seen) = watch::channel(Readiness::Starting);
 
     let stop_admin = CancellationToken::new();
-    let admin = Admin::new(deployments.clone(), status, metrics.clone(), readiness_seen, announcement.edge, None);
+    let view = member.as_ref().map(Member::view);
+    let (deployed, called) = (deployments.clone(), router.clone());
+    let admin = Admin::new(deployed, called, status, metrics.clone(), readiness_seen, announcement.edge, view);
     let admin = tokio::spawn(admin.run(admin_listener, stop_admin.clone()));
     let loader = tokio::spawn(loader.run());
     let stop_edge = CancellationToken::new();
@@ -163,6 +172,9 @@ async fn start(
     if code.is_none() {
         let edge = Edge::new(config.edge.clone(), deployments.clone(), router, metrics, config.log.access);
         let edge = serving.spawn(edge_listener.run(edge, stop_edge.clone()));
+        if let Some(member) = &member {
+            member.publish(&deployments);
+        }
         readiness.send_replace(Readiness::Ready);
         on_ready(announcement, &deployments);
         tracing::info!(edge = %announcement.edge, admin = %announcement.admin, "ready");
@@ -171,11 +183,18 @@ async fn start(
         tracing::info!(drain_ms = config.modules.drain_ms, "stopping: requests in flight may end");
         readiness.send_replace(Readiness::Draining);
         loader.abort();
-        stop_edge.cancel();
         let drained = async {
+            if let Some(member) = &member {
+                // Until the others know that this host goes, it takes what they send.
+                member.leave().await;
+            }
+            stop_edge.cancel();
             let _ = tokio::time::timeout(config.modules.drain(), edge).await.map_err(|_| {
                 tracing::warn!("requests were cut off: they did not end within `drain_ms`");
             });
+            if let Some(member) = member {
+                member.close().await;
+            }
         };
         tokio::select! {
             () = drained => {}

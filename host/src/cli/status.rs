@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::text;
-use crate::admin::{self, ModuleReport, Report};
+use crate::admin::{self, CalledService, ModuleReport, Report};
 
 /// Show what a running host serves
 #[derive(Debug, clap::Args)]
@@ -44,12 +44,14 @@ fn human(report: &Report, now: SystemTime) -> String {
     );
     if report.services.is_empty() {
         out.push_str("no modules\n");
+        out.push_str(&endpoints(report));
         return out;
     }
     let mut rows =
         vec![["SERVICE", "VERSION", "STATE", "AGE", "DOOR", "INSTANCES", "CALLS", "QUEUED"].map(String::from)];
     rows.extend(report.services.iter().map(|service| row(service, &age)));
     out.push_str(&text::table(&rows));
+    out.push_str(&endpoints(report));
     for service in &report.services {
         if let Some(error) = &service.error {
             out.push_str(&format!("\n{error}"));
@@ -74,4 +76,32 @@ fn row(service: &ModuleReport, age: &dyn Fn(u64) -> String) -> [String; 8] {
         service.in_flight.to_string(),
         service.queued.to_string(),
     ]
+}
+
+/// Where calls go, as far as there is a choice or something is wrong.
+fn endpoints(report: &Report) -> String {
+    let is_plain = |service: &&CalledService| match &*service.endpoints {
+        [only] => only.node.is_none() && only.breaker == "closed" && only.ejected_s.is_none(),
+        _ => false,
+    };
+    let mut rows = vec![["CALLED", "AT", "STATE", "CALLS", "TOTAL", "FAILED", "LATENCY"].map(String::from)];
+    for service in report.called.iter().filter(|service| !is_plain(service)) {
+        for endpoint in &service.endpoints {
+            let state = match endpoint.ejected_s {
+                Some(left) if endpoint.breaker == "closed" => format!("ejected {left:.0} s"),
+                _ if endpoint.breaker == "closed" => "healthy".to_owned(),
+                _ => format!("breaker {}", endpoint.breaker),
+            };
+            rows.push([
+                service.service.clone(),
+                endpoint.node.clone().unwrap_or_else(|| "here".to_owned()),
+                state,
+                endpoint.in_flight.to_string(),
+                endpoint.calls.to_string(),
+                endpoint.failures.to_string(),
+                endpoint.latency_ms.map_or_else(|| "-".to_owned(), |latency| format!("{latency:.2} ms")),
+            ]);
+        }
+    }
+    if rows.len() == 1 { String::new() } else { format!("\n{}", text::table(&rows)) }
 }

@@ -34,6 +34,27 @@ pub(super) struct UpArgs {
     /// Directory for everything that is kept [default: data]
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
+    /// Serve only these services of the directory, separated by commas
+    #[arg(long, value_name = "SERVICE", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Be a node of the cluster whose certificates are in this folder (see `hostel cluster`)
+    #[arg(long, value_name = "DIR", help_heading = "Cluster")]
+    cluster: Option<String>,
+    /// This node's name; needed beside the CA, where a node issues itself a certificate
+    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
+    node: Option<String>,
+    /// Where other nodes reach this one, UDP and TCP [default: 127.0.0.1:7946]
+    #[arg(long, value_name = "ADDR", help_heading = "Cluster")]
+    peer: Option<String>,
+    /// What other nodes are told to send to, if it is not what --peer says
+    #[arg(long, value_name = "ADDR", help_heading = "Cluster")]
+    advertise: Option<String>,
+    /// A node to ask first; may be given several times
+    #[arg(long = "seed", value_name = "HOST:PORT", help_heading = "Cluster")]
+    seeds: Vec<String>,
+    /// Where this node is; calls prefer nodes of the same zone
+    #[arg(long, value_name = "ZONE", help_heading = "Cluster")]
+    zone: Option<String>,
     /// How log lines look: auto, json or pretty
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
@@ -50,6 +71,13 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<()> {
         modules: args.modules.clone(),
         data: args.data.clone(),
         log_format: args.log_format.clone(),
+        only: args.only.clone(),
+        cluster: args.cluster.clone(),
+        node: args.node.clone(),
+        zone: args.zone.clone(),
+        peer: args.peer.clone(),
+        advertise: args.advertise.clone(),
+        seeds: args.seeds.clone(),
     })?;
     let config = loaded.config.clone();
     if args.build {
@@ -93,7 +121,11 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<()> {
 fn banner(announcement: Announcement, deployments: &Deployments) -> String {
     let edge = announcement.edge;
     let table = deployments.table();
-    let mut banner = format!("\nedge    http://{edge}\nadmin   http://{}\n\n", announcement.admin);
+    let mut banner = format!("\nedge    http://{edge}\nadmin   http://{}\n", announcement.admin);
+    if let Some(peer) = announcement.peer {
+        banner.push_str(&format!("peer    {peer}\n"));
+    }
+    banner.push('\n');
     let mut rows = vec![["SERVICE".to_owned(), "VERSION".into(), "DOOR".into(), "ROUTE".into()]];
     for (service, route) in table.describe_routes() {
         let Some(deployed) = table.iter().find(|deployed| deployed.service().as_str() == service) else { continue };

@@ -21,6 +21,7 @@ use crate::call::{
 };
 use crate::modules::{Routed, RoutedTo};
 use crate::observe::access::Access;
+use crate::router::Routing;
 
 /// What is known of a request before it becomes a call.
 pub(super) struct Head {
@@ -147,17 +148,18 @@ async fn call(
     request: hyper::Request<Unread>,
     routed: Routed,
 ) -> Result<Response, CallError> {
-    let entered = match routed.to {
-        RoutedTo::Local(entered) => entered,
-        RoutedTo::Remote(remote) => {
-            return Err(CallError::unavailable(format!("`{}` does not run on this host", remote.service())));
+    let Routed { to, route, strip, treatment } = routed;
+    match to_call(shared, head, request, route.clone(), strip).await {
+        Ok((request, context)) => {
+            let routing = Routing { to, treatment, source: head.client.ip() };
+            shared.router.call_routed(routing, request, context).await
         }
-    };
-    let metrics = entered.deployed().call_metrics(Some(&routed.route)).clone();
-    match to_call(shared, head, request, routed.route, routed.strip).await {
-        Ok((request, context)) => shared.router.call_entered(entered, request, context).await,
         Err(error) => {
             // The router counts what reaches it; this does not.
+            let metrics = match &to {
+                RoutedTo::Local(entered) => entered.deployed().call_metrics(Some(&route)),
+                RoutedTo::Remote(_) => shared.metrics.unrouted(),
+            };
             let grpc = head.is_grpc.then_some(error.kind().grpc_code() as i32);
             metrics.record(error.kind().http_status().as_u16(), grpc, head.begun.elapsed());
             Err(error)

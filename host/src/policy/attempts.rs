@@ -42,20 +42,24 @@ pub struct Plan<K: Key> {
     pub rng: SmallRng,
 }
 
-/// Sends a call. `dispatch` makes one attempt at the endpoint it is given, by the deadline it is given.
+/// Sends a call. `dispatch` makes one attempt at the endpoint it is given, and ends it by the deadline it is given (see
+/// [`deadline::within`]): it counts what it does, and so has to know how it ended. `refused` is told when there was no
+/// endpoint for the first attempt, which nobody else counts.
 ///
 /// # Errors
 ///
 /// What the last attempt failed with; that there is no endpoint for the first.
-pub fn send<K, D, F>(
+pub fn send<K, D, F, R>(
     mut plan: Plan<K>,
     request: Request,
     dispatch: D,
+    refused: R,
 ) -> impl Future<Output = Result<Response, CallError>>
 where
     K: Key,
     D: Fn(&K, Locality, Deadline, Request) -> F,
     F: Future<Output = Result<Response, CallError>>,
+    R: FnOnce(&CallError),
 {
     if let Some(timeout) = plan.treatment.timeout {
         plan.deadline = deadline::capped(plan.deadline, timeout);
@@ -67,7 +71,14 @@ where
     let (kept, request) = plan.keep(request, &retries, idempotent);
     let first = plan.attempt(hash, &[], request, &dispatch);
     async move {
-        let (mut picked, calling) = first.map_err(|none| none.into_error(&plan.service))?;
+        let (mut picked, calling) = match first {
+            Ok(first) => first,
+            Err(none) => {
+                let error = none.into_error(&plan.service);
+                refused(&error);
+                return Err(error);
+            }
+        };
         let mut answer = calling.await;
         let Some(kept) = kept else { return held::finish(answer, picked) };
         let mut tried = Vec::new();
@@ -132,8 +143,7 @@ impl<K: Key> Plan<K> {
         let in_time = now < deadline.instant();
         let made = in_time.then(|| dispatch(picked.key(), picked.locality(), deadline, request));
         let calling = match made {
-            // Made already: a closure over the picked endpoint would bind the future to it.
-            Some(made) => Either::Left(deadline::within(deadline, move || made)),
+            Some(made) => Either::Left(made),
             None => Either::Right(std::future::ready(Err(CallError::timeout("the deadline passed before an attempt")))),
         };
         Ok((picked, calling))

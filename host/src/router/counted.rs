@@ -1,4 +1,4 @@
-//! Counts a call when its response has ended, whichever way.
+//! Counts an attempt of a call when its response has ended, whichever way.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,8 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::call::{CallContext, CallError, ErrorKind, Request, Response, StreamBody, grpc};
-use crate::modules::Deployed;
+use crate::call::{CallError, ErrorKind, Request, Response, StreamBody, grpc};
 use crate::observe::metrics::{CallMetrics, InFlight};
 
 /// A call that has begun. Counted as cancelled when it is dropped before its outcome is known.
@@ -21,9 +20,7 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    pub(super) fn begin(deployed: &Deployed, request: &Request, context: &CallContext) -> Self {
-        let route = context.route.as_ref().or_else(|| deployed.route_of(request.uri().path()));
-        let metrics = deployed.call_metrics(route).clone();
+    pub(super) fn begin(metrics: CallMetrics, request: &Request) -> Self {
         let is_grpc = grpc::is_grpc(request.headers());
         let mut counted =
             Self { _in_flight: metrics.begin(), metrics, begun: Instant::now(), is_grpc, outcome: (0, None) };

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::encoding::DescriptorEncoder;
 
 use super::report::state_text;
 use super::{ClusterView, CountersReport};
+use crate::admin::out::Out;
 use crate::cluster::{MemberState, Status};
 
 /// All states, so that each is shown when nobody is in it.
@@ -60,7 +60,7 @@ impl fmt::Debug for ClusterMetrics {
 impl Collector for ClusterMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let sample = *self.sampled.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut out = Out(&mut encoder);
+        let mut out = Out::new(&mut encoder);
         if let Some(Sample { members, health }) = sample {
             let states: Vec<_> =
                 STATES.into_iter().zip(members).map(|(state, count)| (state_text(state), count)).collect();
@@ -124,36 +124,6 @@ impl ClusterMetrics {
             ("hostel_peer_panics", "Calls over links whose handler panicked", server.panics),
         ] {
             out.counter(name, help, count)?;
-        }
-        Ok(())
-    }
-}
-
-/// Writes numbers.
-struct Out<'e, 'w>(&'e mut DescriptorEncoder<'w>);
-
-impl Out<'_, '_> {
-    fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
-    }
-
-    fn gauges(&mut self, name: &str, help: &str, label: &str, values: &[(&str, u64)]) -> fmt::Result {
-        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (text, value) in values {
-            family.encode_family(&[(label, *text)])?.encode_gauge(value)?;
-        }
-        Ok(())
-    }
-
-    fn counter(&mut self, name: &str, help: &str, count: u64) -> fmt::Result {
-        let mut encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        encoder.encode_counter::<NoLabelSet, _, u64>(&count, None)
-    }
-
-    fn counters(&mut self, name: &str, help: &str, label: &str, values: &[(&str, u64)]) -> fmt::Result {
-        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (text, count) in values {
-            family.encode_family(&[(label, *text)])?.encode_counter::<NoLabelSet, _, u64>(count, None)?;
         }
         Ok(())
     }

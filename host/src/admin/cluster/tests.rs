@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::admin::{Admin, ClientError, fetch_cluster};
-use crate::call::{Body, Call, CallContext, CallError, Caller, Deadline, Request, ServiceName, TraceContext};
+use crate::call::{Body, CallContext, Caller, Deadline, Request, ServiceName, TraceContext};
 use crate::cluster::catalogue::{Service, ServiceState as Offered};
 use crate::cluster::seal::{Keyring, Secret};
 use crate::cluster::transport::MemoryNetwork;
@@ -21,6 +21,7 @@ use crate::peer::{
     Client, ClusterName, Incarnation, LinkEvent, NoControl, NodeName, Peer, PeerIdentity, Server,
     Settings as PeerSettings,
 };
+use crate::router::LocalServices;
 
 const EXPIRES_UNIX_S: u64 = 1_900_000_000;
 
@@ -29,19 +30,6 @@ struct NoExchange;
 impl Exchange for NoExchange {
     fn exchange(&self, _: &Node, _: Bytes) -> BoxFuture<'static, Result<Bytes, ExchangeError>> {
         Box::pin(async { Err(ExchangeError::Unreachable("there are no links".to_owned())) })
-    }
-}
-
-struct NoServices;
-
-impl Call for NoServices {
-    fn call(
-        &self,
-        _: &ServiceName,
-        _: Request,
-        _: CallContext,
-    ) -> BoxFuture<'static, Result<crate::call::Response, CallError>> {
-        Box::pin(async { Err(CallError::unavailable("nothing is served here")) })
     }
 }
 
@@ -71,7 +59,12 @@ impl World {
         let runtime = tokio::runtime::Handle::current();
         let handle = driver::start(&runtime, settings, me, keys, transport, Arc::new(NoExchange), 1).unwrap();
         let incarnation = Incarnation(id.as_u128().to_be_bytes());
-        let server = Server::new(incarnation, Arc::new(NoServices), Arc::new(NoControl), PeerSettings::default());
+        let server = Server::new(
+            incarnation,
+            Arc::new(LocalServices::new(Deployments::default())),
+            Arc::new(NoControl),
+            PeerSettings::default(),
+        );
         let identity = PeerIdentity { cluster: ClusterName::new("shop").unwrap(), node: NodeName::new(name).unwrap() };
         self.links.listen(address, identity.clone(), server.clone(), CancellationToken::new());
         let observer = Arc::new(|_: &Peer, _: LinkEvent| {});
@@ -127,7 +120,9 @@ async fn admin(cluster: Option<ClusterView>) -> (SocketAddr, Metrics, watch::Sen
     let metrics = Metrics::new(BuildInfo { version: "1", revision: "", engine: "" });
     let (readiness, seen) = watch::channel(Readiness::Ready);
     let edge = SocketAddr::from(([127, 0, 0, 1], 1));
-    let admin = Admin::new(Deployments::default(), ModulesStatus::default(), metrics.clone(), seen, edge, cluster);
+    let deployments = Deployments::default();
+    let router = crate::router::Router::new(deployments.clone(), metrics.clone(), None);
+    let admin = Admin::new(deployments, router, ModulesStatus::default(), metrics.clone(), seen, edge, cluster);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(admin.run(listener, CancellationToken::new()));

@@ -49,17 +49,17 @@ impl World {
     }
 
     async fn send_by(&self, plan: Plan<u32>, request: Request, answer: impl Fn(u32, usize) -> Answer) -> Answer {
-        send(plan, request, |key, _, _, request| {
+        let attempt = |key: &u32, _, deadline, request: Request| {
             let mut sent = self.sent.lock().unwrap();
             sent.push(*key);
             let answer = answer(*key, sent.len());
-            async move {
+            deadline::within(deadline, move || async move {
                 request.into_body().collect().await.unwrap();
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 answer
-            }
-        })
-        .await
+            })
+        };
+        send(plan, request, attempt, |_| ()).await
     }
 
     fn sent(&self) -> Vec<u32> {
@@ -163,7 +163,8 @@ async fn the_deadline_is_for_all_attempts_and_is_blamed_on_the_endpoint() {
     let world = World::new(2);
     let route: RouteSettings = toml::from_str("timeout_ms = 200").unwrap();
     let began = Instant::now();
-    let never = send(world.plan(&route), get(), |_, _, _, _| std::future::pending());
+    let never =
+        send(world.plan(&route), get(), |_, _, deadline, _| deadline::within(deadline, std::future::pending), |_| ());
     assert_eq!(never.await.unwrap_err().kind(), ErrorKind::Timeout);
     assert_eq!(began.elapsed(), Duration::from_millis(200));
     assert_eq!(world.snapshot().endpoints[0].failures, 1);
@@ -173,7 +174,12 @@ async fn the_deadline_is_for_all_attempts_and_is_blamed_on_the_endpoint() {
 #[tokio::test(start_paused = true)]
 async fn a_call_dropped_half_way_is_no_failure_and_leaves_its_place() {
     let world = World::new(1);
-    let calling = send(world.plan(&RouteSettings::default()), get(), |_, _, _, _| std::future::pending());
+    let calling = send(
+        world.plan(&RouteSettings::default()),
+        get(),
+        |_, _, deadline, _| deadline::within(deadline, std::future::pending),
+        |_| (),
+    );
     assert_eq!(world.snapshot().in_flight, 1, "it was sent before it was polled");
     assert!(tokio::time::timeout(Duration::from_secs(1), calling).await.is_err());
     assert_eq!((world.snapshot().in_flight, world.snapshot().endpoints[0].failures), (0, 0));
@@ -232,7 +238,7 @@ async fn the_future_is_send_and_small() {
     let world = World::new(1);
     let route = RouteSettings::default();
     let boxed = |_: &u32, _, _, _| -> futures::future::BoxFuture<'static, Answer> { Box::pin(async { ok() }) };
-    let calling = send_of(send(world.plan(&route), get(), boxed));
+    let calling = send_of(send(world.plan(&route), get(), boxed, |_| ()));
     assert!(size_of_val(&calling) <= 2_048, "{} bytes", size_of_val(&calling));
     assert!(calling.await.is_ok());
 }

@@ -1,0 +1,184 @@
+//! This host as a node of a cluster: its credentials, its sockets, gossip and links, put together and taken apart.
+
+mod control;
+mod folder;
+mod renew;
+mod sockets;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use rand::Rng;
+use tokio::runtime::Handle as RuntimeHandle;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::config::Config;
+use crate::admin::ClusterView;
+use crate::cluster::seal::{Keyring, SealError, Secret};
+use crate::cluster::{self, Handle, Node, NodeId, driver};
+use crate::modules::Deployments;
+use crate::peer::pki::{self, PkiError};
+use crate::peer::{Client, Credentials, Incarnation, LinkEvent, Observer, Peer, Server, TlsDialer};
+use crate::router::{LocalServices, Remotes, descriptions, publish};
+use control::{LinkExchange, NodeControl};
+use folder::Folder;
+
+/// Why a host cannot be a node.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Certificates and keys.
+    #[error("{0}")]
+    Credentials(#[from] PkiError),
+    /// The gossip's keys.
+    #[error("the gossip keys cannot be used: {0}")]
+    Keys(#[from] SealError),
+    /// A value that only makes sense, or does not, beside others.
+    #[error("{0}")]
+    Config(String),
+    /// An address cannot be bound.
+    #[error("cannot listen on {address} (cluster): {reason}")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// What the system says, and what to do.
+        reason: String,
+    },
+    /// This node cannot be described to others.
+    #[error("{0}")]
+    Node(#[from] cluster::NodeError),
+}
+
+/// A running node. It takes links and looks for its cluster, and publishes nothing before it is told to.
+pub(super) struct Member {
+    handle: Handle,
+    client: Client,
+    server: Server,
+    serving: JoinHandle<()>,
+    credentials: Arc<Credentials>,
+    address: SocketAddr,
+    zone: Box<str>,
+    stop: CancellationToken,
+}
+
+/// Where things run: calls beside guests, everything else where no guest runs.
+pub(super) struct Runtimes<'r> {
+    pub(super) serving: &'r RuntimeHandle,
+    pub(super) control: &'r RuntimeHandle,
+}
+
+impl Member {
+    /// Becomes a node, if the configuration says of which cluster.
+    pub(super) fn start(
+        config: &Config,
+        deployments: &Deployments,
+        runtimes: &Runtimes<'_>,
+    ) -> Result<Option<Self>, Error> {
+        if config.cluster.dir.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let folder = Folder::prepare(&config.cluster, &config.data.dir)?;
+        let credentials = Credentials::load(folder.path())?;
+        let identity = credentials.identity();
+        let keys = keyring(&pki::gossip_keys(folder.path())?)?;
+        let sockets = sockets::bind(config.cluster.listen, runtimes)?;
+        let advertised = config.cluster.advertise.unwrap_or(sockets.address);
+        let zone: Box<str> = config.cluster.zone.as_str().into();
+        let node = Arc::new(Node::new(NodeId::random()?, identity.node.as_str(), advertised, advertised, &zone)?);
+        let mut settings = config.cluster.clone();
+        identity.cluster.as_str().clone_into(&mut settings.name);
+        if settings.seeds_file.as_os_str().is_empty() {
+            settings.seeds_file = folder.seeds_file();
+        }
+        let told = Arc::new(OnceLock::new());
+        let (seed, jitter) = (rand::rng().random(), rand::rng().random());
+        let dialer = Arc::new(TlsDialer::new(credentials.clone()));
+        let client = Client::new(dialer, config.peer.clone(), observer(told.clone()), jitter, runtimes.serving.clone());
+        let exchange = Arc::new(LinkExchange::new(client.clone()));
+        let handle = driver::start(runtimes.control, settings, node.clone(), keys, sockets.gossip, exchange, seed)
+            .map_err(|invalid| Error::Config(format!("cluster: {invalid}")))?;
+        // Nobody has been called yet, so the observer has missed nothing.
+        let _ = told.set(handle.clone());
+        let incarnation = Incarnation(node.id().as_u128().to_be_bytes());
+        let services = Arc::new(LocalServices::new(deployments.clone()));
+        let answers = Arc::new(NodeControl::new(handle.clone(), deployments.clone()));
+        let server = Server::new(incarnation, services, answers, config.peer.clone());
+        let stop = CancellationToken::new();
+        let serving = {
+            let (server, credentials, stop) = (server.clone(), credentials.clone(), stop.clone());
+            runtimes.serving.spawn(async move { server.run(sockets.links, credentials, stop).await })
+        };
+        let follow =
+            descriptions::follow(deployments.clone(), handle.reader().clone(), client.clone(), handle.changes());
+        runtimes.control.spawn(follow);
+        runtimes.control.spawn(renew::watch(folder, credentials.clone(), handle.clone(), stop.clone()));
+        tracing::info!(
+            cluster = %identity.cluster, node = %identity.node, id = %node.id(), address = %advertised,
+            "a node of a cluster"
+        );
+        let address = sockets.address;
+        Ok(Some(Self { handle, client, server, serving, credentials, address, zone, stop }))
+    }
+
+    /// Where it takes gossip and links.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the router needs of it.
+    pub(super) fn remotes(&self) -> Remotes {
+        Remotes {
+            me: self.handle.me().id(),
+            zone: self.zone.clone(),
+            catalogue: self.handle.reader().clone(),
+            client: self.client.clone(),
+        }
+    }
+
+    /// What operators see of it.
+    pub(super) fn view(&self) -> ClusterView {
+        let credentials = self.credentials.clone();
+        ClusterView {
+            handle: self.handle.clone(),
+            client: self.client.clone(),
+            server: self.server.clone(),
+            name: self.credentials.identity().cluster.to_string(),
+            certificate_expires: Arc::new(move || credentials.not_after()),
+        }
+    }
+
+    /// Gets calls from now on: publishes what is deployed, and every change of it.
+    pub(super) fn publish(&self, deployments: &Deployments) {
+        tokio::spawn(publish::publish(deployments.clone(), self.handle.clone()));
+    }
+
+    /// Says that this node goes, and waits until the others know, so that they send nothing more.
+    pub(super) async fn leave(&self) {
+        // If it has left before, that is as good.
+        let _ = self.handle.leave().await;
+    }
+
+    /// Takes no more calls from others, and lets those that are under way end, both ways.
+    pub(super) async fn close(self) {
+        self.stop.cancel();
+        let _ = self.serving.await;
+        self.client.close().await;
+    }
+}
+
+/// Tells the membership at once when a node cannot be reached.
+fn observer(handle: Arc<OnceLock<Handle>>) -> Observer {
+    Arc::new(move |peer: &Peer, event| {
+        if let (LinkEvent::ConnectFailed(error), Some(handle)) = (event, handle.get()) {
+            tracing::info!(node = %peer.node, address = %peer.address, %error, "another node cannot be reached");
+            handle.report_unreachable(NodeId::from_u128(u128::from_be_bytes(peer.incarnation.0)));
+        }
+    })
+}
+
+/// The keys as gossip wants them: the first seals.
+fn keyring(keys: &[pki::GossipKey]) -> Result<Keyring, SealError> {
+    let keys: Vec<Secret> = keys.iter().map(|key| Secret::from_bytes(*key)).collect();
+    let (primary, others) = keys.split_first().ok_or(SealError::Ring)?;
+    Keyring::new(primary, others)
+}

@@ -1,0 +1,67 @@
+//! The lanes of all services that have been called.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use super::Shared;
+use super::lane::{Lane, Sources, View};
+use crate::call::ServiceName;
+use crate::cluster::NodeId;
+use crate::policy::endpoints::Endpoints;
+
+/// So many lanes are kept before it is looked which of them are of services that are gone.
+const KEPT_MIN: usize = 256;
+
+#[derive(Default)]
+pub(super) struct Lanes(RwLock<HashMap<ServiceName, Arc<Lane>>>);
+
+impl Lanes {
+    /// The lane of a service, in step with what is deployed; `None` when nobody serves it.
+    pub(super) fn find(&self, shared: &Shared, service: &ServiceName) -> Option<(Arc<Endpoints<NodeId>>, Arc<View>)> {
+        with_sources(shared, service, |sources| {
+            if sources.local.is_none() && sources.listed.is_none() {
+                return None;
+            }
+            let known = self.read().get(service).cloned();
+            let lane = known.unwrap_or_else(|| self.add(shared, service, sources));
+            Some(lane.current(shared, sources))
+        })
+    }
+
+    fn add(&self, shared: &Shared, service: &ServiceName, sources: &Sources<'_>) -> Arc<Lane> {
+        let mut lanes = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if lanes.len() >= KEPT_MIN && lanes.len().is_power_of_two() {
+            // Services come and go; their lanes must not only come.
+            lanes.retain(|service, _| {
+                with_sources(shared, service, |kept| kept.local.is_some() || kept.listed.is_some())
+            });
+        }
+        lanes.entry(service.clone()).or_insert_with(|| Arc::new(Lane::new(shared, service, sources))).clone()
+    }
+
+    /// All of them, by name.
+    pub(super) fn all(&self) -> Vec<(ServiceName, Arc<Lane>)> {
+        let mut all: Vec<_> = self.read().iter().map(|(service, lane)| (service.clone(), lane.clone())).collect();
+        all.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+        all
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<ServiceName, Arc<Lane>>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn with_sources<R>(shared: &Shared, service: &ServiceName, use_them: impl FnOnce(&Sources<'_>) -> R) -> R {
+    let table = shared.deployments.table();
+    let (local, described) = (table.get(service), table.remote(service));
+    match &shared.remotes {
+        None => use_them(&Sources { local, described, listed: None, reachability: 0 }),
+        Some(remotes) => {
+            // Before the list: a change that comes between is found by the next call.
+            let reachability = remotes.catalogue.reachability();
+            let catalogue = remotes.catalogue.load();
+            let listed = catalogue.service(service.as_str());
+            use_them(&Sources { local, described, listed, reachability })
+        }
+    }
+}
