@@ -212,3 +212,49 @@ async fn renewed_certificates_are_used_without_a_restart() {
     until("the old one is closed", || server.snapshot().connections == 1).await;
     stop.cancel();
 }
+
+/// The steps of docs/cluster.md; between any two of them, nodes that have made the step link with nodes that have not.
+#[tokio::test]
+async fn the_ca_is_replaced_without_a_break() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ca, new) = (dir.path().join("ca"), dir.path().join("new"));
+    for dir in [&ca, &new] {
+        init(dir, &ClusterName::new("shop").unwrap()).unwrap();
+    }
+    let (one, two) = (joined(&ca, dir.path(), "one"), joined(&ca, dir.path(), "two"));
+    let (address, _, stop) = served(two.clone()).await;
+    let (back, _, stop_back) = served(one.clone()).await;
+    let linked = async || {
+        for (from, to, node) in [(&one, address, "two"), (&two, back, "one")] {
+            let dialer = TlsDialer::new(from.clone());
+            let connected = dialer.dial(to, Some(&NodeName::new(node).unwrap())).await;
+            assert_eq!(connected.unwrap().peer, identity("shop", node));
+        }
+    };
+    let read = |ca: &Path| std::fs::read_to_string(ca.join("ca.pem")).unwrap();
+    let both = read(&new) + &read(&ca);
+    let trust = |node: &Arc<Credentials>, name: &str, pem: &str| {
+        std::fs::write(dir.path().join(name).join("ca.pem"), pem).unwrap();
+        node.reload().unwrap();
+    };
+    // 1. All trust both.
+    trust(&one, "one", &both);
+    linked().await;
+    trust(&two, "two", &both);
+    linked().await;
+    // 2. The new key signs, and all get new certificates.
+    std::fs::rename(new.join("ca.key"), ca.join("ca.key")).unwrap();
+    std::fs::write(ca.join("ca.pem"), &both).unwrap();
+    for (node, name) in [(&one, "one"), (&two, "two")] {
+        joined(&ca, dir.path(), name);
+        node.reload().unwrap();
+        linked().await;
+    }
+    // 3. Nobody trusts the old one any more.
+    for (node, name) in [(&one, "one"), (&two, "two")] {
+        trust(node, name, &read(&new));
+        linked().await;
+    }
+    stop.cancel();
+    stop_back.cancel();
+}
