@@ -12,55 +12,97 @@ use crate::harness::grpc::ask;
 use crate::harness::guests::{ECHO, HOSTILE, HOSTILE_LEAN, LEAN_BARE, RELAY, WASIP3_HELLO, WSTD_HELLO};
 use crate::harness::host::Host;
 use crate::harness::http::{get, with};
+use crate::harness::world::Place;
 
-#[tokio::test]
-async fn calls_that_are_not_granted_do_not_reach_the_callee() {
+crate::both_ways! {
+    calls_that_are_not_granted_do_not_reach_the_callee,
+    a_grant_for_one_service_is_none_for_another,
+    malformed_requests_of_guests_are_refused,
+    connection_headers_stay_behind,
+    a_service_may_be_for_some_callers_only,
+}
+
+async fn calls_that_are_not_granted_do_not_reach_the_callee(place: Place) {
     let no_calls = "[grants]\ncalls = []\n";
-    let host = Host::builder()
-        .guest(&ECHO)
-        .guest(&RELAY)
+    let world = place
+        .plan()
+        .callee(&ECHO)
+        .caller(&RELAY)
         .manifest("relay", no_calls)
-        .guest(&LEAN_BARE)
+        .caller(&LEAN_BARE)
         .manifest("lean-bare", no_calls)
-        .guest(&WASIP3_HELLO)
+        .caller(&WASIP3_HELLO)
         .manifest("wasip3-hello", no_calls)
-        .guest(&WSTD_HELLO)
+        .caller(&WSTD_HELLO)
         .manifest("wstd-hello", "[grants]\ncalls = ['somebody-else']\n")
-        .guest_as("front", &ECHO)
+        .caller_as("front", &ECHO)
         .manifest("front", no_calls)
         .start()
         .await;
-    let reply = host.get("/lean-bare/call/echo/hello/x").await.expect(403);
+    let reply = world.get("/lean-bare/call/echo/hello/x").await.expect(403);
     assert!(reply.text().starts_with("ErrorKind::Denied (retryable: false)"), "{reply}");
-    let reply = host.get("/front/call/echo/hello/x").await.expect(502);
+    let reply = world.get("/front/call/echo/hello/x").await.expect(502);
     assert!(reply.text().contains("not allowed to call"), "{reply}");
-    let status = host.grpc("relay").unary(ask("x", 0, 0)).await.unwrap_err();
+    let status = world.grpc("relay").unary(ask("x", 0, 0)).await.unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied, "{status:?}");
     for guest in ["wasip3-hello", "wstd-hello"] {
         let url = "http://echo.internal/hello/x";
-        let answer: Value = host.get(&format!("/{guest}/call?url={url}")).await.json();
+        let answer: Value = world.get(&format!("/{guest}/call?url={url}")).await.json();
         let error = answer["error"].as_str().unwrap_or_default();
         assert!(error.contains("HttpRequestDenied"), "{guest}: {answer}");
     }
-    let metrics = host.metrics().await;
+    let metrics = world.home("echo").metrics().await;
     assert_eq!(metrics.sum("hostel_calls_total", &[("service", "echo")]), 0.0);
 }
 
-#[tokio::test]
-async fn a_grant_for_one_service_is_none_for_another() {
-    let host = Host::builder()
-        .guest(&ECHO)
-        .guest_as("other", &ECHO)
-        .guest(&LEAN_BARE)
+async fn a_grant_for_one_service_is_none_for_another(place: Place) {
+    let world = place
+        .plan()
+        .callee(&ECHO)
+        .callee_as("other", &ECHO)
+        .caller(&LEAN_BARE)
         .manifest("lean-bare", "[grants]\ncalls = ['echo']\n")
         .start()
         .await;
-    let reply = host.get("/lean-bare/call/echo/hello/x").await.expect(200);
+    let reply = world.get("/lean-bare/call/echo/hello/x").await.expect(200);
     assert_eq!(reply.text(), "hello x");
-    host.get("/lean-bare/call/other/hello/x").await.expect(403);
+    world.get("/lean-bare/call/other/hello/x").await.expect(403);
     // Not being told apart from one that does not exist would be nicer still, but it must not be reachable.
-    let reply = host.get("/lean-bare/call/nobody/hello/x").await;
+    let reply = world.get("/lean-bare/call/nobody/hello/x").await;
     assert!([403, 404].contains(&reply.status), "{reply}");
+}
+
+/// A service says who may call it, and its own host sees to it.
+async fn a_service_may_be_for_some_callers_only(place: Place) {
+    let world = place
+        .plan()
+        .callee(&ECHO)
+        .manifest("echo", "[grants]\ncallers = ['relay', 'front']\n")
+        .callee_as("shown", &ECHO)
+        .manifest("shown", "[grants]\ncallers = ['edge']\n")
+        .callee_as("hidden", &ECHO)
+        .manifest("hidden", "[grants]\ncallers = []\n")
+        .caller(&RELAY)
+        .caller(&LEAN_BARE)
+        .caller_as("front", &ECHO)
+        .start()
+        .await;
+    let reply = world.grpc("relay").unary(ask("x", 0, 0)).await.unwrap();
+    assert_eq!(reply.get_ref().caller, "relay");
+    world.get("/front/call/echo/hello/x").await.expect(200);
+    world.get("/shown/hello/x").await.expect(200);
+    for service in ["echo", "shown", "hidden"] {
+        let reply = world.get(&format!("/lean-bare/call/{service}/hello/x")).await.expect(403);
+        assert!(reply.text().starts_with("ErrorKind::Denied (retryable: false)"), "{service}: {reply}");
+    }
+    for service in ["echo", "hidden"] {
+        world.get(&format!("/{service}/hello/x")).await.expect_problem(403, "denied");
+        let status = world.grpc(service).unary(ask("x", 0, 0)).await.unwrap_err();
+        assert_eq!(status.code(), Code::PermissionDenied, "{status:?}");
+    }
+    // What is refused is not retried, and does not get as far as the guest.
+    let metrics = world.home("echo").metrics().await;
+    assert_eq!(metrics.sum("hostel_calls_total", &[("service", "hidden"), ("code", "200")]), 0.0);
 }
 
 /// A server outside, which answers every request with `outside` and its own port.
@@ -192,12 +234,11 @@ async fn the_host_itself_is_out_of_reach() {
 }
 
 /// What a lean module sends is not taken at its word: it may not smuggle lines, methods or names into a request.
-#[tokio::test]
-async fn malformed_requests_of_guests_are_refused() {
-    let host = Host::with(&[&HOSTILE, &HOSTILE_LEAN]).await;
-    let reply = host.get("/hostile-lean/bad-call/hostile").await.expect(200);
+async fn malformed_requests_of_guests_are_refused(place: Place) {
+    let world = place.with(&[&HOSTILE_LEAN], &[&HOSTILE]).await;
+    let reply = world.get("/hostile-lean/bad-call/hostile").await.expect(200);
     assert!(!reply.text().contains("ALLOWED"), "{reply}");
-    let reply = host.get("/hostile/bad-headers").await.expect(200);
+    let reply = world.get("/hostile/bad-headers").await.expect(200);
     assert!(!reply.text().contains("ALLOWED"), "{reply}");
 }
 
@@ -239,15 +280,14 @@ async fn storage_can_be_denied() {
 }
 
 /// Headers that belong to a connection do not travel with a call.
-#[tokio::test]
-async fn connection_headers_stay_behind() {
-    let host = Host::with(&[&ECHO, &HOSTILE_LEAN]).await;
-    let request = with(get(&host.url("/echo/headers")), "connection", "keep-alive, x-hop");
+async fn connection_headers_stay_behind(place: Place) {
+    let world = place.with(&[], &[&ECHO]).await;
+    let request = with(get(&world.url("/echo/headers")), "connection", "keep-alive, x-hop");
     let request = with(request, "keep-alive", "timeout=5");
     let request = with(request, "proxy-connection", "keep-alive");
     let request = with(request, "x-kept", "yes");
     let request = with(request, "x-hop", "no");
-    let headers: Value = host.http.send(request).await.expect(200).json();
+    let headers: Value = world.http.send(request).await.expect(200).json();
     for name in ["connection", "keep-alive", "proxy-connection", "upgrade", "transfer-encoding"] {
         assert_eq!(headers[name], Value::Null, "{name}");
     }

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod alone;
 pub mod builder;
+pub mod cluster;
 pub mod command;
 pub mod grpc;
 pub mod guests;
@@ -17,3 +18,4 @@ pub mod raw;
 pub mod reply;
 pub mod tiny;
 pub mod wait;
+pub mod world;

@@ -8,45 +8,49 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::harness::builder::Builder;
 use crate::harness::guests::{HOSTILE, HOSTILE_LEAN, HOSTILE2};
-use crate::harness::host::Host;
 use crate::harness::http::get;
+use crate::harness::world::{Place, Plan};
+
+crate::both_ways! {
+    cpu_time_of_a_call,
+    time_of_a_call,
+    time_of_a_body,
+    the_stack_and_other_ways_to_die,
+    answers_that_are_none,
+    a_head_that_is_none_is_refused_and_harms_nobody,
+}
 
 const HOSTILES: [&str; 3] = ["hostile", "hostile2", "hostile-lean"];
 
 /// All hostile guests, with the same manifest.
-fn hostiles(manifest: &str) -> Builder {
-    let mut builder = Host::builder();
-    for guest in [&HOSTILE, &HOSTILE2, &HOSTILE_LEAN] {
-        builder = builder.guest(guest).manifest(guest.name, manifest);
-    }
-    builder
+fn hostiles(place: Place, manifest: &str) -> Plan {
+    let guests = [&HOSTILE, &HOSTILE2, &HOSTILE_LEAN];
+    guests.iter().fold(place.plan(), |plan, guest| plan.callee(guest).manifest(guest.name, manifest))
 }
 
-#[tokio::test]
-async fn cpu_time_of_a_call() {
-    let host = hostiles("[limits]\ncpu_ms = 200\n").start().await;
+async fn cpu_time_of_a_call(place: Place) {
+    let world = hostiles(place, "[limits]\ncpu_ms = 200\n").start().await;
     for guest in HOSTILES {
         let start = Instant::now();
-        let reply = host.get(&format!("/{guest}/spin")).await;
+        let reply = world.get(&format!("/{guest}/spin")).await;
         let took = start.elapsed();
         reply.expect_problem(502, "service-failed");
         assert!(took >= Duration::from_millis(190), "{guest}: {took:?}");
         assert!(took < Duration::from_secs(3), "{guest}: {took:?}");
-        host.answers(&format!("/{guest}/ok"), 200, "ok").await;
-        host.logs("the log says why", |event| event.is_about(guest) && event.contains("cpu")).await;
+        world.answers(&format!("/{guest}/ok"), 200, "ok").await;
+        world.logs("the log says why", |event| event.is_about(guest) && event.contains("cpu")).await;
     }
     // Half of what a call may take, again and again on the same instance: the limit is per call.
     for _ in 0..6 {
-        host.get("/hostile/spin/100").await.expect(200);
+        world.get("/hostile/spin/100").await.expect(200);
     }
 }
 
 /// Time spent waiting is not CPU time.
 #[tokio::test]
 async fn waiting_costs_no_cpu_time() {
-    let host = hostiles("[limits]\ncpu_ms = 100\n").start().await;
+    let host = hostiles(Place::Local, "[limits]\ncpu_ms = 100\n").start().await;
     for guest in ["hostile", "hostile2"] {
         host.get(&format!("/{guest}/sleep/600")).await.expect(200);
     }
@@ -55,7 +59,7 @@ async fn waiting_costs_no_cpu_time() {
 /// What goes on after the answer is stopped as well.
 #[tokio::test]
 async fn cpu_time_after_the_answer() {
-    let host = hostiles("[limits]\ncpu_ms = 200\n[instances]\nmax = 1\n").start().await;
+    let host = hostiles(Place::Local, "[limits]\ncpu_ms = 200\n[instances]\nmax = 1\n").start().await;
     for guest in HOSTILES {
         host.get(&format!("/{guest}/spin-later")).await;
         host.logs("the instance is ended", |event| event.is_about(guest) && event.contains("cpu")).await;
@@ -63,34 +67,32 @@ async fn cpu_time_after_the_answer() {
     }
 }
 
-#[tokio::test]
-async fn time_of_a_call() {
-    let host = hostiles("[limits]\nwall_ms = 300\n").start().await;
+async fn time_of_a_call(place: Place) {
+    let world = hostiles(place, "[limits]\nwall_ms = 300\n").start().await;
     for path in
         ["/hostile/never", "/hostile/sleep/60000", "/hostile2/never", "/hostile2/sleep/60000", "/hostile-lean/never"]
     {
         let start = Instant::now();
-        let reply = host.get(path).await;
+        let reply = world.get(path).await;
         let took = start.elapsed();
         reply.expect_problem(504, "timeout");
         assert!(took >= Duration::from_millis(290), "{path}: {took:?}");
         assert!(took < Duration::from_secs(2), "{path}: {took:?}");
     }
     for guest in HOSTILES {
-        host.answers(&format!("/{guest}/ok"), 200, "ok").await;
-        host.in_flight(guest, 0).await;
+        world.answers(&format!("/{guest}/ok"), 200, "ok").await;
+        world.in_flight(guest, 0).await;
     }
 }
 
 /// A response that has begun and does not end is broken off.
-#[tokio::test]
-async fn time_of_a_body() {
-    let host = hostiles("[limits]\nwall_ms = 500\n").start().await;
+async fn time_of_a_body(place: Place) {
+    let world = hostiles(place, "[limits]\nwall_ms = 500\n").start().await;
     for path in
         ["/hostile-lean/stuck", "/hostile-lean/yield", "/hostile/endless-response", "/hostile2/endless-response"]
     {
         let start = Instant::now();
-        let outcome = host.http.try_send(get(&host.url(path))).await;
+        let outcome = world.http.try_send(get(&world.url(path))).await;
         let took = start.elapsed();
         match outcome {
             Ok(reply) => drop(reply.expect_problem(504, "timeout")),
@@ -99,15 +101,15 @@ async fn time_of_a_body() {
         assert!(took < Duration::from_secs(3), "{path}: {took:?}");
     }
     for guest in HOSTILES {
-        host.answers(&format!("/{guest}/ok"), 200, "ok").await;
-        host.in_flight(guest, 0).await;
+        world.answers(&format!("/{guest}/ok"), 200, "ok").await;
+        world.in_flight(guest, 0).await;
     }
 }
 
 #[tokio::test]
 async fn memory_of_an_instance() {
     let manifest = "[limits]\nmemory_mib = 32\ncpu_ms = 10000\n";
-    let host = hostiles(manifest).start().await;
+    let host = hostiles(Place::Local, manifest).start().await;
     for guest in HOSTILES {
         let reply = host.get(&format!("/{guest}/eat")).await.expect(200);
         let text = reply.text();
@@ -125,7 +127,7 @@ async fn memory_of_an_instance() {
 #[tokio::test]
 async fn memory_that_a_guest_makes_the_host_use() {
     let manifest = "[limits]\nmemory_mib = 64\ncpu_ms = 3000\n";
-    let host = hostiles(manifest).start().await;
+    let host = hostiles(Place::Local, manifest).start().await;
     host.answers("/hostile/ok", 200, "ok").await;
     let resident = async || {
         let bytes = host.metrics().await.sum("process_resident_memory_bytes", &[]);
@@ -142,9 +144,8 @@ async fn memory_that_a_guest_makes_the_host_use() {
     }
 }
 
-#[tokio::test]
-async fn the_stack_and_other_ways_to_die() {
-    let host = hostiles("[limits]\ncpu_ms = 3000\n").start().await;
+async fn the_stack_and_other_ways_to_die(place: Place) {
+    let world = hostiles(place, "[limits]\ncpu_ms = 3000\n").start().await;
     for (path, status) in [
         ("/hostile/recurse", 502),
         ("/hostile/trap", 502),
@@ -158,13 +159,13 @@ async fn the_stack_and_other_ways_to_die() {
         ("/hostile-lean/trap", 502),
         ("/hostile-lean/panic", 502),
     ] {
-        let reply = host.get(path).await;
+        let reply = world.get(path).await;
         assert_eq!(reply.status, status, "{path}: {reply}");
         assert_eq!(reply.header("content-type"), "application/problem+json", "{path}: {reply}");
         reply.expect_no_internals();
     }
     for guest in HOSTILES {
-        host.answers(&format!("/{guest}/ok"), 200, "ok").await;
+        world.answers(&format!("/{guest}/ok"), 200, "ok").await;
     }
 }
 
@@ -172,7 +173,7 @@ async fn the_stack_and_other_ways_to_die() {
 #[tokio::test]
 async fn a_trap_takes_only_its_own_instance() {
     let manifest = "[instances]\nmax = 4\nconcurrency = 4\n[limits]\nqueue_wait_ms = 5000\n";
-    let host = hostiles(manifest).start().await;
+    let host = hostiles(Place::Local, manifest).start().await;
     let sleeps: Vec<_> = (0..16)
         .map(|_| {
             let (http, url) = (host.http.clone(), host.url("/hostile/sleep/1500"));
@@ -196,22 +197,21 @@ async fn a_trap_takes_only_its_own_instance() {
 }
 
 /// A guest that says what no HTTP message can be does not bring anything down, and nothing of it gets out.
-#[tokio::test]
-async fn answers_that_are_none() {
-    let host = hostiles("").start().await;
+async fn answers_that_are_none(place: Place) {
+    let world = hostiles(place, "").start().await;
     for status in [0, 99, 100, 101, 1000] {
         for guest in ["hostile", "hostile-lean"] {
-            let reply = host.get(&format!("/{guest}/bad-status/{status}")).await;
+            let reply = world.get(&format!("/{guest}/bad-status/{status}")).await;
             assert_eq!(reply.status, 502, "{guest} {status}: {reply}");
             reply.expect_no_internals();
         }
     }
     for status in [204, 304] {
         for path in [format!("/hostile/bad-status/{status}"), format!("/hostile-lean/no-such-body/{status}")] {
-            let reply = host.get(&path).await;
+            let reply = world.get(&path).await;
             assert!([status, 502].contains(&reply.status), "{path}: {reply}");
             // The connection is still in step: a body that leaked would be read as the next response.
-            host.answers("/hostile/ok", 200, "ok").await;
+            world.answers("/hostile/ok", 200, "ok").await;
         }
     }
     for kind in [
@@ -231,25 +231,24 @@ async fn answers_that_are_none() {
     ] {
         for part in ["bad-headers", "bad-trailers"] {
             let path = format!("/hostile-lean/{part}/{kind}");
-            let outcome = host.http.try_send(get(&host.url(&path))).await;
+            let outcome = world.http.try_send(get(&world.url(&path))).await;
             if let Ok(reply) = outcome {
                 assert!([200, 502].contains(&reply.status), "{path}: {reply}");
                 assert_eq!(reply.header("x-injected"), "", "{path}: {reply}");
                 assert_eq!(reply.header("upgrade"), "", "{path}: {reply}");
             }
-            host.answers("/hostile-lean/ok", 200, "ok").await;
+            world.answers("/hostile-lean/ok", 200, "ok").await;
         }
     }
 }
 
-#[tokio::test]
-async fn a_head_that_is_none_is_refused_and_harms_nobody() {
-    let host = Host::with(&[&HOSTILE_LEAN]).await;
+async fn a_head_that_is_none_is_refused_and_harms_nobody(place: Place) {
+    let world = place.with(&[], &[&HOSTILE_LEAN]).await;
     for kind in ["nothing", "cut", "more", "count", "length", "huge"] {
-        host.get(&format!("/hostile-lean/bad-head/{kind}")).await.expect(502);
-        host.answers("/hostile-lean/ok", 200, "ok").await;
+        world.get(&format!("/hostile-lean/bad-head/{kind}")).await.expect(502);
+        world.answers("/hostile-lean/ok", 200, "ok").await;
     }
-    host.get("/hostile-lean/bad-head/good").await.expect(200);
-    let failed = host.metrics().await.sum("hostel_instances_ended_total", &[("reason", "trap")]);
+    world.get("/hostile-lean/bad-head/good").await.expect(200);
+    let failed = world.metrics().await.sum("hostel_instances_ended_total", &[("reason", "trap")]);
     assert_eq!(failed, 0.0, "an instance was ended for it");
 }

@@ -4,57 +4,62 @@ use std::time::Duration;
 
 use crate::harness::grpc::{ask, framed, next};
 use crate::harness::guests::{ECHO, HOSTILE_LEAN, LEAN_BARE, PYTHON_HELLO, RELAY, WASIP3_HELLO, WSTD_HELLO};
-use crate::harness::host::Host;
 use crate::harness::http::{Client, get, next as next_piece, pushed, request, with};
-use crate::harness::wait::eventually;
+use crate::harness::wait::within;
+use crate::harness::world::{Place, World};
 
-#[tokio::test]
-async fn a_client_that_leaves_a_unary_call_cancels_all_of_it() {
-    let host = Host::with(&[&ECHO, &RELAY]).await;
-    let mut relay = host.grpc("relay");
-    let call = tokio::spawn(async move { relay.unary(ask("x", 0, 9_000)).await });
-    host.in_flight("echo", 1).await;
-    call.abort();
-    let _ = call.await;
-    gone(&host, &["relay", "echo"]).await;
+crate::both_ways! {
+    a_client_that_leaves_a_unary_call_cancels_all_of_it,
+    a_client_that_leaves_a_stream_cancels_all_of_it,
+    a_client_that_leaves_a_conversation_cancels_all_of_it,
+    a_client_that_hangs_up_cancels_whatever_the_module_is,
+    a_service_that_gives_up_a_call_cancels_it,
 }
 
-#[tokio::test]
-async fn a_client_that_leaves_a_stream_cancels_all_of_it() {
-    let host = Host::with(&[&ECHO, &RELAY]).await;
-    let replies = host.grpc("relay").server_stream(ask("x", 1_000_000, 10)).await;
+async fn a_client_that_leaves_a_unary_call_cancels_all_of_it(place: Place) {
+    let world = place.with(&[&RELAY], &[&ECHO]).await;
+    let mut relay = world.grpc("relay");
+    let call = tokio::spawn(async move { relay.unary(ask("x", 0, 9_000)).await });
+    world.in_flight("echo", 1).await;
+    call.abort();
+    let _ = call.await;
+    gone(&world, &["relay", "echo"]).await;
+}
+
+async fn a_client_that_leaves_a_stream_cancels_all_of_it(place: Place) {
+    let world = place.with(&[&RELAY], &[&ECHO]).await;
+    let replies = world.grpc("relay").server_stream(ask("x", 1_000_000, 10)).await;
     let mut replies = replies.unwrap().into_inner();
     for _ in 0..3 {
         next(&mut replies).await.unwrap().expect("a message");
     }
     drop(replies);
-    gone(&host, &["relay", "echo"]).await;
+    gone(&world, &["relay", "echo"]).await;
 }
 
 /// By hand, because a client library has no way to break off a request that is under way.
-#[tokio::test]
-async fn a_client_that_leaves_a_conversation_cancels_all_of_it() {
-    let host = Host::with(&[&ECHO, &RELAY]).await;
+async fn a_client_that_leaves_a_conversation_cancels_all_of_it(place: Place) {
+    let world = place.with(&[&RELAY], &[&ECHO]).await;
     let (sender, body) = pushed();
     let request = request("POST", "http://relay.localhost/hostel.test.v1.Echo/Bidi", body);
     let request = with(with(request, "content-type", "application/grpc"), "te", "trailers");
     sender.send(Ok(framed(&ask("hello", 0, 0)))).await.unwrap();
-    let mut response = Client::h2(host.edge).open(request).await.unwrap();
+    let mut response = Client::h2(world.edge).open(request).await.unwrap();
     next_piece(response.body_mut()).await.expect("a message").unwrap();
-    host.in_flight("echo", 1).await;
+    world.in_flight("echo", 1).await;
     sender.send(Err("the client has had enough".into())).await.unwrap();
-    gone(&host, &["relay", "echo"]).await;
+    gone(&world, &["relay", "echo"]).await;
 }
 
 /// Over HTTP/1.1 the connection closes, over HTTP/2 a stream is reset.
-#[tokio::test]
-async fn a_client_that_hangs_up_cancels_whatever_the_module_is() {
-    let host = Host::builder()
-        .guest(&ECHO)
-        .guest(&LEAN_BARE)
-        .guest(&WASIP3_HELLO)
-        .guest(&WSTD_HELLO)
-        .guest(&PYTHON_HELLO)
+async fn a_client_that_hangs_up_cancels_whatever_the_module_is(place: Place) {
+    let world = place
+        .plan()
+        .callee(&ECHO)
+        .caller(&LEAN_BARE)
+        .caller(&WASIP3_HELLO)
+        .caller(&WSTD_HELLO)
+        .caller(&PYTHON_HELLO)
         .ready_within(Duration::from_secs(180))
         .start()
         .await;
@@ -66,36 +71,30 @@ async fn a_client_that_hangs_up_cancels_whatever_the_module_is() {
         format!("/wstd-hello/call?url={slow}"),
         format!("/python-hello/call?url={slow}"),
     ] {
-        for client in [Client::h1(host.edge), Client::h2(host.edge)] {
-            let url = host.url(&path);
+        for client in [Client::h1(world.edge), Client::h2(world.edge)] {
+            let url = world.url(&path);
             let call = tokio::spawn(async move { client.open(get(&url)).await.map(drop) });
-            host.in_flight("echo", 1).await;
+            world.in_flight("echo", 1).await;
             call.abort();
             let _ = call.await;
             println!("{path}");
-            gone(&host, &["echo", path.split('/').nth(1).unwrap()]).await;
+            gone(&world, &["echo", path.split('/').nth(1).unwrap()]).await;
         }
     }
 }
 
 /// The caller of a call gives it up while it goes on answering its own.
-#[tokio::test]
-async fn a_service_that_gives_up_a_call_cancels_it() {
-    let host = Host::with(&[&ECHO, &HOSTILE_LEAN]).await;
-    let reply = host.get("/hostile-lean/cancel/echo").await.expect(200);
+async fn a_service_that_gives_up_a_call_cancels_it(place: Place) {
+    let world = place.with(&[&HOSTILE_LEAN], &[&ECHO]).await;
+    let reply = world.get("/hostile-lean/cancel/echo").await.expect(200);
     assert_eq!(reply.text(), "given up\n");
-    gone(&host, &["echo"]).await;
+    gone(&world, &["echo"]).await;
 }
 
 /// Much sooner than the work would have taken.
-async fn gone(host: &Host, services: &[&str]) {
+async fn gone(world: &World, services: &[&str]) {
     for service in services {
-        let what = format!("the work of {service} has stopped");
-        eventually(&what, Duration::from_secs(3), async || {
-            let metrics = host.metrics().await;
-            let now = metrics.sum("hostel_calls_in_flight", &[("service", service)]);
-            (now == 0.0).then_some(()).ok_or_else(|| now.to_string())
-        })
-        .await;
+        within(&format!("the work of {service} has stopped"), Duration::from_secs(3), world.in_flight(service, 0))
+            .await;
     }
 }

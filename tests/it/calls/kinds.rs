@@ -8,46 +8,59 @@ use hyper::body::Frame;
 use tokio::sync::mpsc;
 
 use crate::harness::grpc::{EchoRequest, ask, next};
-use crate::harness::guests::{ECHO, HOSTILE, LEAN_BARE, RELAY, WASIP3_HELLO, WSTD_HELLO};
+use crate::harness::guests::{ECHO, HOSTILE, LEAN_BARE, MARKED, RELAY, WASIP3_HELLO, WSTD_HELLO};
 use crate::harness::host::Host;
 use crate::harness::http::{Client, empty, full, get, next as next_piece, pushed, request, with};
+use crate::harness::world::Place;
 
-#[tokio::test]
-async fn unary_and_who_calls() {
-    let host = Host::with(&[&ECHO, &RELAY]).await;
-    let direct = host.grpc("echo").unary(ask("one", 0, 0)).await.unwrap();
+crate::both_ways! {
+    unary_and_who_calls,
+    the_client_streams,
+    the_server_streams,
+    a_stream_is_not_collected_on_its_way,
+    both_sides_stream_and_take_turns,
+    large_messages_arrive_whole,
+    trailers_pass_between_services_and_out,
+    trailers_of_a_request,
+    large_bodies_arrive_whole,
+    bodies_stream_through_plain_http_in_both_directions,
+    calls_between_services_open_no_sockets,
+    methods_and_statuses_pass_as_they_are,
+}
+
+async fn unary_and_who_calls(place: Place) {
+    let world = place.with(&[&RELAY], &[&ECHO]).await;
+    let direct = world.grpc("echo").unary(ask("one", 0, 0)).await.unwrap();
     assert_eq!(direct.get_ref().text, "one");
     assert_eq!(direct.get_ref().caller, "edge");
-    let relayed = host.grpc("relay").unary(ask("two", 0, 0)).await.unwrap();
+    let relayed = world.grpc("relay").unary(ask("two", 0, 0)).await.unwrap();
     assert_eq!(relayed.get_ref().text, "two");
     assert_eq!(relayed.get_ref().caller, "relay");
     // And from HTTP to gRPC.
-    let reply = host.get("/relay/via/three").await.expect(200);
+    let reply = world.get("/relay/via/three").await.expect(200);
     assert_eq!(reply.text(), "hello three");
 }
 
-#[tokio::test]
-async fn the_client_streams() {
-    let host = Host::with(&[&ECHO, &RELAY]).await;
+async fn the_client_streams(place: Place) {
+    let world = place.with(&[&RELAY], &[&ECHO]).await;
     for (service, caller) in [("echo", "edge"), ("relay", "relay")] {
         let texts = (0..500).map(|number| ask(&number.to_string(), 0, 0));
-        let reply = host.grpc(service).client_stream(stream::iter(texts)).await;
+        let reply = world.grpc(service).client_stream(stream::iter(texts)).await;
         let reply = reply.unwrap().into_inner();
         let expected: Vec<String> = (0..500).map(|number: u32| number.to_string()).collect();
         assert_eq!(reply.text, expected.join(","));
         assert_eq!(reply.count, 500);
         assert_eq!(reply.caller, caller);
-        let nothing = host.grpc(service).client_stream(stream::empty()).await;
+        let nothing = world.grpc(service).client_stream(stream::empty()).await;
         assert_eq!(nothing.unwrap().into_inner().count, 0);
     }
 }
 
-#[tokio::test]
-async fn the_server_streams() {
-    let host = Host::with(&[&ECHO, &RELAY]).await;
+async fn the_server_streams(place: Place) {
+    let world = place.with(&[&RELAY], &[&ECHO]).await;
     for service in ["echo", "relay"] {
         for count in [0, 1, 1000] {
-            let replies = host.grpc(service).server_stream(ask("x", count, 0)).await;
+            let replies = world.grpc(service).server_stream(ask("x", count, 0)).await;
             let mut replies = replies.unwrap().into_inner();
             for number in 0..count {
                 let reply = next(&mut replies).await.unwrap().expect("not the end");
@@ -59,24 +72,22 @@ async fn the_server_streams() {
 }
 
 /// Messages come while the stream goes on: nobody on the way waits for its end.
-#[tokio::test]
-async fn a_stream_is_not_collected_on_its_way() {
-    let host = Host::with(&[&ECHO, &RELAY]).await;
+async fn a_stream_is_not_collected_on_its_way(place: Place) {
+    let world = place.with(&[&RELAY], &[&ECHO]).await;
     // The last message would come after a minute.
-    let replies = host.grpc("relay").server_stream(ask("x", 60, 1000)).await;
+    let replies = world.grpc("relay").server_stream(ask("x", 60, 1000)).await;
     let mut replies = replies.unwrap().into_inner();
     let first = next(&mut replies).await.unwrap().expect("not the end");
     assert_eq!(first.count, 0);
 }
 
-#[tokio::test]
-async fn both_sides_stream_and_take_turns() {
-    let host = Host::with(&[&ECHO, &RELAY]).await;
+async fn both_sides_stream_and_take_turns(place: Place) {
+    let world = place.with(&[&RELAY], &[&ECHO]).await;
     for service in ["echo", "relay"] {
         let (sender, mut receiver) = mpsc::channel::<EchoRequest>(1);
         let requests = stream::poll_fn(move |context| receiver.poll_recv(context));
         let call = tokio::spawn({
-            let mut echo = host.grpc(service);
+            let mut echo = world.grpc(service);
             async move { echo.bidi(requests).await }
         });
         // Some implementations answer only when there is something to answer to.
@@ -94,23 +105,21 @@ async fn both_sides_stream_and_take_turns() {
     }
 }
 
-#[tokio::test]
-async fn large_messages_arrive_whole() {
-    let host = Host::with(&[&ECHO, &RELAY]).await;
+async fn large_messages_arrive_whole(place: Place) {
+    let world = place.with(&[&RELAY], &[&ECHO]).await;
     // Below and above what travels in one piece, and near the default limit of a message.
     for len in [1, 64 * 1024 - 16, 64 * 1024, 1_000_000, 4_000_000] {
         let text: String = ('a'..='z').cycle().take(len).collect();
-        let reply = host.grpc("relay").unary(ask(&text, 0, 0)).await.unwrap();
+        let reply = world.grpc("relay").unary(ask(&text, 0, 0)).await.unwrap();
         assert!(reply.get_ref().text == text, "{len} bytes differ");
     }
 }
 
-#[tokio::test]
-async fn trailers_pass_between_services_and_out() {
-    let host = Host::with(&[&ECHO, &LEAN_BARE, &crate::harness::guests::MARKED]).await;
-    let client = Client::h2(host.edge);
+async fn trailers_pass_between_services_and_out(place: Place) {
+    let world = place.with(&[&LEAN_BARE], &[&MARKED]).await;
+    let client = Client::h2(world.edge);
     for path in ["/marked/stream/5/1", "/lean-bare/call/marked/stream/5/1"] {
-        let request = with(get(&host.url(path)), "te", "trailers");
+        let request = with(get(&world.url(path)), "te", "trailers");
         let reply = client.send(request).await.expect(200);
         assert_eq!(reply.text(), "marker:00000000;".repeat(5), "{path}");
         assert_eq!(reply.trailer("x-marker"), "marker:00000000;", "{path}");
@@ -118,46 +127,43 @@ async fn trailers_pass_between_services_and_out() {
 }
 
 /// What comes behind a request's body reaches the guest, too.
-#[tokio::test]
-async fn trailers_of_a_request() {
-    let host = Host::with(&[&LEAN_BARE]).await;
+async fn trailers_of_a_request(place: Place) {
+    let world = place.with(&[], &[&LEAN_BARE]).await;
     for path in ["/lean-bare/x", "/lean-bare/stream"] {
         let trailers = http::HeaderMap::from_iter([("x-last".parse().unwrap(), "word".parse().unwrap())]);
         let frames = [Frame::data("body".into()), Frame::trailers(trailers)].map(Ok);
         let body = BodyExt::boxed(StreamBody::new(stream::iter(frames)));
-        let request = with(request("POST", &host.url(path), body), "te", "trailers");
-        let reply = Client::h2(host.edge).send(request).await.expect(200);
+        let request = with(request("POST", &world.url(path), body), "te", "trailers");
+        let reply = Client::h2(world.edge).send(request).await.expect(200);
         assert!(reply.text().ends_with("body"), "{path}: {reply}");
         assert_eq!(reply.trailer("x-last"), "word", "{path}");
     }
 }
 
-#[tokio::test]
-async fn large_bodies_arrive_whole() {
+async fn large_bodies_arrive_whole(place: Place) {
     const MIB: usize = 64;
     let limits = "[limits]\ncpu_ms = 10000\nbody_bytes_max = 0\n";
-    let host =
-        Host::builder().guest(&HOSTILE).manifest("hostile", limits).guest(&ECHO).manifest("echo", limits).start().await;
-    for client in [Client::h1(host.edge), Client::h2(host.edge)] {
+    let plan = place.plan().callee(&HOSTILE).manifest("hostile", limits);
+    let world = plan.caller(&ECHO).manifest("echo", limits).start().await;
+    for client in [Client::h1(world.edge), Client::h2(world.edge)] {
         for path in [format!("/hostile/big-response/{MIB}"), format!("/echo/call/hostile/big-response/{MIB}")] {
-            let reply = client.get(&host.url(&path)).await.expect(200);
+            let reply = client.get(&world.url(&path)).await.expect(200);
             assert_eq!(reply.body.len(), MIB << 20, "{path}");
             assert!(reply.body.iter().all(|byte| *byte == b'x'), "{path}");
         }
         let sent: Vec<u8> = (0..MIB << 20).map(|at| (at / 7) as u8).collect();
-        let reply = client.post(&host.url("/echo/echo-stream"), sent.clone()).await.expect(200);
+        let reply = client.post(&world.url("/echo/echo-stream"), sent.clone()).await.expect(200);
         assert!(reply.body == sent, "what came back is not what was sent");
     }
 }
 
-#[tokio::test]
-async fn bodies_stream_through_plain_http_in_both_directions() {
-    let host = Host::with(&[&ECHO, &LEAN_BARE, &WASIP3_HELLO, &WSTD_HELLO]).await;
+async fn bodies_stream_through_plain_http_in_both_directions(place: Place) {
+    let world = place.with(&[], &[&ECHO, &LEAN_BARE, &WASIP3_HELLO, &WSTD_HELLO]).await;
     for path in ["/echo/echo-stream", "/lean-bare/stream", "/wasip3-hello/echo", "/wstd-hello/echo"] {
         let (sender, body) = pushed();
-        let client = Client::h2(host.edge);
+        let client = Client::h2(world.edge);
         let opening = tokio::spawn({
-            let request = request("POST", &host.url(path), body);
+            let request = request("POST", &world.url(path), body);
             async move { client.open(request).await.unwrap() }
         });
         sender.send(Ok("first".into())).await.unwrap();
@@ -187,14 +193,14 @@ fn seen_after(seen: &str, skip: &str, first: &str) -> String {
     if seen.is_empty() { format!("{skip}{first}") } else { seen.to_owned() }
 }
 
-/// Every call of one service to another is a function call, not a connection.
-#[tokio::test]
-async fn calls_between_services_open_no_sockets() {
-    let host = Host::with(&[&ECHO, &RELAY]).await;
-    let mut relay = host.grpc("relay");
+/// Every call of one service to another is a function call, not a connection; and between hosts one connection is enough for
+/// all of them.
+async fn calls_between_services_open_no_sockets(place: Place) {
+    let world = place.with(&[&RELAY], &[&ECHO]).await;
+    let mut relay = world.grpc("relay");
     relay.unary(ask("warm", 0, 0)).await.unwrap();
     let sockets = || {
-        let files = std::fs::read_dir(format!("/proc/{}/fd", host.process.pid())).unwrap();
+        let files = std::fs::read_dir(format!("/proc/{}/fd", world.home("relay").process.pid())).unwrap();
         let links = files.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
         links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
     };
@@ -204,7 +210,7 @@ async fn calls_between_services_open_no_sockets() {
         tokio::spawn(async move { relay.unary(ask("x", 0, 300)).await.map(drop) })
     });
     let calls: Vec<_> = calls.collect();
-    host.in_flight("echo", 50).await;
+    world.in_flight("echo", 50).await;
     let during = sockets();
     for call in calls {
         call.await.unwrap().unwrap();
@@ -213,23 +219,22 @@ async fn calls_between_services_open_no_sockets() {
     assert!(during <= before + 1, "{before} sockets before, {during} during");
 }
 
-#[tokio::test]
-async fn methods_and_statuses_pass_as_they_are() {
-    let host = Host::with(&[&ECHO, &LEAN_BARE]).await;
+async fn methods_and_statuses_pass_as_they_are(place: Place) {
+    let world = place.plan().callee(&ECHO).caller_as("front", &ECHO).caller(&LEAN_BARE).start().await;
     for method in ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "REPORT"] {
-        let request = request(method, &host.url("/lean-bare/x"), full("body"));
-        let reply = host.http.send(request).await.expect(200);
+        let request = request(method, &world.url("/lean-bare/x"), full("body"));
+        let reply = world.http.send(request).await.expect(200);
         assert_eq!(reply.text(), format!("{method} /x\nbody"));
     }
-    let head = request("HEAD", &host.url("/lean-bare/x"), empty());
-    let reply = host.http.send(head).await.expect(200);
+    let head = request("HEAD", &world.url("/lean-bare/x"), empty());
+    let reply = world.http.send(head).await.expect(200);
     assert_eq!(reply.text(), "");
     for status in [201, 202, 204, 301, 304, 400, 404, 418, 429, 500, 503, 599] {
-        let reply = host.get(&format!("/echo/status/{status}")).await;
+        let reply = world.get(&format!("/echo/status/{status}")).await;
         assert_eq!(reply.status, status);
-        let reply = host.get(&format!("/echo/call/echo/status/{status}")).await;
+        let reply = world.get(&format!("/front/call/echo/status/{status}")).await;
         assert_eq!(reply.status, status);
-        let reply = host.get(&format!("/lean-bare/call/echo/status/{status}")).await;
+        let reply = world.get(&format!("/lean-bare/call/echo/status/{status}")).await;
         assert_eq!(reply.status, status);
     }
 }

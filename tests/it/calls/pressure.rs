@@ -8,8 +8,13 @@ use tokio::time::{sleep, timeout};
 use crate::harness::alone;
 use crate::harness::grpc::{ask, next};
 use crate::harness::guests::{ECHO, HOSTILE, HOSTILE_LEAN, HOSTILE2, LEAN_BARE, RELAY};
-use crate::harness::host::Host;
 use crate::harness::http::{Client, get, next as next_piece, pushed, request};
+use crate::harness::world::{Place, World};
+
+crate::both_ways! {
+    a_reader_that_stops_stops_the_producer,
+    a_callee_that_does_not_read_stops_the_sender,
+}
 
 /// What may be on its way: windows and buffers of sockets and pipes. A producer that is not stopped makes this in the
 /// blink of an eye.
@@ -17,56 +22,58 @@ const ON_ITS_WAY_MIB: f64 = 32.0;
 
 const UNLIMITED: &str = "[limits]\nbody_bytes_max = 0\ncpu_ms = 60000\nwall_ms = 60000\n";
 
-/// Runs alone, because it looks at how much CPU time the host takes.
-#[tokio::test]
-async fn a_reader_that_stops_stops_the_producer() {
+/// Runs alone, because it looks at how much CPU time the hosts take.
+async fn a_reader_that_stops_stops_the_producer(place: Place) {
     let _alone = alone::alone();
-    let mut builder = Host::builder().config("[edge]\nrequest_timeout_ms = 60000\n");
-    for guest in [&ECHO, &RELAY, &LEAN_BARE, &HOSTILE, &HOSTILE2, &HOSTILE_LEAN] {
-        let grants = "[grants]\ncalls = ['*']\n";
-        builder = builder.guest(guest).manifest(guest.name, &format!("{UNLIMITED}{grants}"));
+    let manifest = format!("{UNLIMITED}[grants]\ncalls = ['*']\n");
+    let mut plan = place.plan().config("[edge]\nrequest_timeout_ms = 60000\n").caller_as("front", &ECHO);
+    plan = plan.manifest("front", &manifest);
+    for caller in [&RELAY, &LEAN_BARE] {
+        plan = plan.caller(caller).manifest(caller.name, &manifest);
     }
-    let host = builder.start().await;
+    for callee in [&ECHO, &HOSTILE, &HOSTILE2, &HOSTILE_LEAN] {
+        plan = plan.callee(callee).manifest(callee.name, &manifest);
+    }
+    let world = plan.start().await;
     // The compiler takes CPU time and memory as well.
-    for guest in [&ECHO, &RELAY, &LEAN_BARE, &HOSTILE, &HOSTILE2, &HOSTILE_LEAN] {
-        host.runs_optimised(guest.name).await;
+    for service in ["front", "relay", "lean-bare", "echo", "hostile", "hostile2", "hostile-lean"] {
+        world.home(service).runs_optimised(service).await;
     }
     for path in [
         "/echo/stream/4000000",
         "/lean-bare/call/echo/stream/4000000",
         "/hostile/endless-response",
-        "/echo/call/hostile/endless-response",
+        "/front/call/hostile/endless-response",
         "/hostile2/endless-response",
         "/hostile-lean/endless-stream",
-        "/echo/call/hostile-lean/endless-stream",
+        "/front/call/hostile-lean/endless-stream",
     ] {
-        for client in [Client::h1(host.edge), Client::h2(host.edge)] {
-            let before = usage(&host).await;
-            let mut response = client.open(get(&host.url(path))).await.unwrap();
+        for client in [Client::h1(world.edge), Client::h2(world.edge)] {
+            let before = usage(&world).await;
+            let mut response = client.open(get(&world.url(path))).await.unwrap();
             assert_eq!(response.status(), 200, "{path}");
             next_piece(response.body_mut()).await.expect("a piece").unwrap();
-            stands_still(&host, path, &before).await;
+            stands_still(&world, path, &before).await;
         }
     }
-    let before = usage(&host).await;
-    let replies = host.grpc("relay").server_stream(ask("x", u32::MAX, 0)).await;
+    let before = usage(&world).await;
+    let replies = world.grpc("relay").server_stream(ask("x", u32::MAX, 0)).await;
     let mut replies = replies.unwrap().into_inner();
     next(&mut replies).await.unwrap().expect("a message");
-    stands_still(&host, "relay ServerStream", &before).await;
+    stands_still(&world, "relay ServerStream", &before).await;
 }
 
 /// Nobody reads the request: whoever sends it is stopped after a while.
-#[tokio::test]
-async fn a_callee_that_does_not_read_stops_the_sender() {
-    let mut builder = Host::builder().config("[edge]\nrequest_timeout_ms = 60000\n");
+async fn a_callee_that_does_not_read_stops_the_sender(place: Place) {
+    let mut plan = place.plan().config("[edge]\nrequest_timeout_ms = 60000\n");
     for guest in [&HOSTILE, &HOSTILE_LEAN] {
-        builder = builder.guest(guest).manifest(guest.name, UNLIMITED);
+        plan = plan.callee(guest).manifest(guest.name, UNLIMITED);
     }
-    let host = builder.start().await;
+    let world = plan.start().await;
     for path in ["/hostile/stall-body", "/hostile-lean/stall-body"] {
-        for client in [Client::h1(host.edge), Client::h2(host.edge)] {
+        for client in [Client::h1(world.edge), Client::h2(world.edge)] {
             let (sender, body) = pushed();
-            let url = host.url(path);
+            let url = world.url(path);
             let call = tokio::spawn(async move { client.open(request("POST", &url, body)).await.map(drop) });
             let piece = Bytes::from(vec![b'x'; 64 * 1024]);
             let mut mib = 0.0;
@@ -82,14 +89,14 @@ async fn a_callee_that_does_not_read_stops_the_sender() {
     }
 }
 
-/// Fails unless the host comes to do next to nothing, and keeps next to nothing more than before.
-async fn stands_still(host: &Host, what: &str, before: &Usage) {
+/// Fails unless the hosts come to do next to nothing, and keep next to nothing more than before.
+async fn stands_still(world: &World, what: &str, before: &Usage) {
     const LOOK: Duration = Duration::from_millis(400);
     // Filling what lies between may take a moment.
     for attempt in 1.. {
-        let start = usage(host).await;
+        let start = usage(world).await;
         sleep(LOOK).await;
-        let end = usage(host).await;
+        let end = usage(world).await;
         let busy = end.cpu_s - start.cpu_s;
         if busy < 0.25 * LOOK.as_secs_f64() && end.mib - start.mib < 1.0 {
             break;
@@ -101,7 +108,7 @@ async fn stands_still(host: &Host, what: &str, before: &Usage) {
             end.mib
         );
     }
-    let more = usage(host).await.mib - before.mib;
+    let more = usage(world).await.mib - before.mib;
     assert!(more < ON_ITS_WAY_MIB, "{what}: {more} MiB are kept for nobody");
 }
 
@@ -110,10 +117,13 @@ struct Usage {
     mib: f64,
 }
 
-async fn usage(host: &Host) -> Usage {
-    let metrics = host.metrics().await;
-    Usage {
-        cpu_s: metrics.sum("process_cpu_seconds_total", &[]),
-        mib: metrics.sum("process_resident_memory_bytes", &[]) / 1048576.0,
+/// What all hosts use together.
+async fn usage(world: &World) -> Usage {
+    let mut all = Usage { cpu_s: 0.0, mib: 0.0 };
+    for host in world.all() {
+        let metrics = host.metrics().await;
+        all.cpu_s += metrics.sum("process_cpu_seconds_total", &[]);
+        all.mib += metrics.sum("process_resident_memory_bytes", &[]) / 1048576.0;
     }
+    all
 }

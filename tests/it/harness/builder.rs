@@ -1,5 +1,6 @@
 //! What a host is started with.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -21,7 +22,22 @@ pub struct Builder {
     config: Option<String>,
     log_format: &'static str,
     environment: Vec<(String, String)>,
+    arguments: Vec<String>,
+    member: Option<Member>,
     ready_within: Duration,
+}
+
+/// A place in a cluster.
+#[derive(Clone)]
+pub struct Member {
+    /// The folder with the key of the cluster's CA.
+    pub ca: PathBuf,
+    /// What the node is called.
+    pub name: String,
+    /// Where it takes gossip and links.
+    pub listen: SocketAddr,
+    /// Where others do.
+    pub seeds: Vec<SocketAddr>,
 }
 
 /// Removed with the last host that uses it.
@@ -42,6 +58,8 @@ impl Default for Builder {
             config: None,
             log_format: "json",
             environment: Vec::new(),
+            arguments: Vec::new(),
+            member: None,
             ready_within: Duration::from_secs(60),
         }
     }
@@ -105,6 +123,23 @@ impl Builder {
         self
     }
 
+    /// More arguments of `hostel up`.
+    pub fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        self
+    }
+
+    /// Makes the host a node of a cluster.
+    pub fn member(mut self, member: Member) -> Self {
+        self.member = Some(member);
+        self
+    }
+
+    /// What the host is called in a cluster, for messages.
+    pub fn label(&self) -> &str {
+        self.member.as_ref().map_or("the host", |member| &member.name)
+    }
+
     /// For modules that take long to compile.
     pub fn ready_within(mut self, limit: Duration) -> Self {
         self.ready_within = limit;
@@ -135,6 +170,14 @@ impl Builder {
             std::fs::write(&file, toml).expect("hostel.toml can be written");
             command.arg("--config").arg(file);
         }
+        if let Some(member) = &self.member {
+            command.arg("--cluster").arg(&member.ca);
+            command.args(["--node", &member.name, "--peer", &member.listen.to_string()]);
+            for seed in &member.seeds {
+                command.arg("--seed").arg(seed.to_string());
+            }
+        }
+        command.args(&self.arguments);
         for (name, value) in &self.environment {
             command.env(name, value);
         }

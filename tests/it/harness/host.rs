@@ -26,6 +26,8 @@ pub struct Host {
     pub process: Process,
     pub edge: SocketAddr,
     pub admin: SocketAddr,
+    /// Where other nodes reach it, if it is in a cluster.
+    pub peer: Option<SocketAddr>,
     /// Over HTTP/1.1.
     pub http: Client,
     pub logs: Logs,
@@ -66,7 +68,8 @@ impl Host {
             address.unwrap_or_else(|_| panic!("no address `{name}` in {announced}"))
         };
         let (edge, admin) = (address("edge"), address("admin"));
-        Self { builder, edge, admin, http: Client::h1(edge), logs: Logs::new(process.err.clone()), process }
+        let peer = announced["peer"].is_string().then(|| address("peer"));
+        Self { builder, edge, admin, peer, http: Client::h1(edge), logs: Logs::new(process.err.clone()), process }
     }
 
     /// A URL of the edge.
@@ -144,7 +147,7 @@ impl Drop for Host {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let lines = self.process.err.all();
-            eprintln!("--- the host's log, {} lines:", lines.len());
+            eprintln!("--- the log of {}, {} lines:", self.builder.label(), lines.len());
             for line in &lines[lines.len().saturating_sub(80)..] {
                 eprintln!("{line}");
             }

@@ -5,10 +5,17 @@ use crate::harness::guests::{ECHO, HOSTILE, RELAY};
 use crate::harness::host::Host;
 use crate::harness::http::{Client, full, request, with};
 use crate::harness::reply::Reply;
+use crate::harness::world::Place;
+
+crate::both_ways! {
+    failures_are_trailers_only,
+    full_is_unavailable,
+    a_service_sees_the_status_of_what_it_calls,
+}
 
 impl Host {
     /// A request that looks like gRPC, to any path.
-    async fn grpc_post(&self, path: &str, body: Vec<u8>) -> Reply {
+    pub async fn grpc_post(&self, path: &str, body: Vec<u8>) -> Reply {
         let request = request("POST", &self.url(path), full(body));
         let request = with(request, "content-type", "application/grpc");
         let request = with(request, "te", "trailers");
@@ -31,10 +38,9 @@ fn expect_trailers_only(reply: &Reply, code: u32) {
 
 const NOT_FOUND_OR_UNIMPLEMENTED: u32 = 12;
 
-#[tokio::test]
-async fn failures_are_trailers_only() {
+async fn failures_are_trailers_only(place: Place) {
     let manifest = "[limits]\ncpu_ms = 200\nwall_ms = 1500\nbody_bytes_max = 1000\nheaders_bytes_max = 4096\n";
-    let host = hostiles(manifest).guest(&ECHO).start().await;
+    let world = hostiles(place, manifest).callee(&ECHO).start().await;
     for (path, body, code) in [
         ("/hostile/trap", 0, 13),
         ("/hostile/panic", 0, 13),
@@ -51,39 +57,33 @@ async fn failures_are_trailers_only() {
         ("/nobody/x", 0, NOT_FOUND_OR_UNIMPLEMENTED),
         ("/hostel.test.v1.Nobody/Unary", 0, NOT_FOUND_OR_UNIMPLEMENTED),
     ] {
-        let reply = host.grpc_post(path, vec![0; body]).await;
+        let reply = world.grpc_post(path, vec![0; body]).await;
         expect_trailers_only(&reply, code);
     }
-    let request = request("POST", &host.url("/hostile/ok"), full(""));
+    let request = request("POST", &world.url("/hostile/ok"), full(""));
     let request = with(request, "content-type", "application/grpc");
     let request = with(request, "x-large", &"x".repeat(5000));
-    expect_trailers_only(&Client::h2(host.edge).send(request).await, 8);
+    expect_trailers_only(&Client::h2(world.edge).send(request).await, 8);
 }
 
-#[tokio::test]
-async fn full_is_unavailable() {
-    let host = Host::builder()
-        .guest(&HOSTILE)
-        .manifest("hostile", "[limits]\ncalls_max = 1\nqueue_len_max = 0\n")
-        .start()
-        .await;
-    let (http, url) = (host.http.clone(), host.url("/hostile/sleep/2000"));
+async fn full_is_unavailable(place: Place) {
+    let world =
+        place.plan().callee(&HOSTILE).manifest("hostile", "[limits]\ncalls_max = 1\nqueue_len_max = 0\n").start().await;
+    let (http, url) = (world.http.clone(), world.url("/hostile/sleep/2000"));
     let sleeping = tokio::spawn(async move { http.get(&url).await });
-    host.in_flight("hostile", 1).await;
-    expect_trailers_only(&host.grpc_post("/hostile/ok", Vec::new()).await, 14);
+    world.in_flight("hostile", 1).await;
+    expect_trailers_only(&world.grpc_post("/hostile/ok", Vec::new()).await, 14);
     sleeping.await.unwrap().expect(200);
 }
 
 /// A service's own error passes as it is, and one that the host made for its callee reaches it as a status.
-#[tokio::test]
-async fn a_service_sees_the_status_of_what_it_calls() {
-    let host = Host::builder().guest(&RELAY).guest(&ECHO).manifest("echo", "[limits]\nwall_ms = 300\n").start().await;
+async fn a_service_sees_the_status_of_what_it_calls(place: Place) {
+    let world = place.plan().caller(&RELAY).callee(&ECHO).manifest("echo", "[limits]\nwall_ms = 300\n").start().await;
     let request = crate::harness::grpc::ask("x", 0, 5000);
-    let status = host.grpc("relay").unary(request).await.unwrap_err();
+    let status = world.grpc("relay").unary(request).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::DeadlineExceeded, "{status:?}");
     // Through HTTP as well: `relay` says what it got.
-    host.remove("echo");
-    host.service_is("echo", "gone", serde_json::Value::is_null).await;
-    let reply = host.get("/relay/via/x").await.expect(502);
+    world.remove("echo").await;
+    let reply = world.get("/relay/via/x").await.expect(502);
     assert!(reply.text().starts_with("Unimplemented: "), "{reply}");
 }

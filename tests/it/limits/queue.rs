@@ -10,6 +10,14 @@ use tokio::time::Instant;
 use crate::harness::guests::{ECHO, HOSTILE, HOSTILE2, MARKED};
 use crate::harness::host::Host;
 use crate::harness::reply::Reply;
+use crate::harness::world::Place;
+
+crate::both_ways! {
+    calls_at_once_and_calls_that_wait,
+    waiting_does_not_outlast_the_deadline,
+    a_flood_between_services_is_bounded,
+    one_call_may_cause_many,
+}
 
 fn start(host: &Host, path: &str) -> JoinHandle<(Reply, Duration)> {
     let (http, url) = (host.http.clone(), host.url(path));
@@ -19,16 +27,15 @@ fn start(host: &Host, path: &str) -> JoinHandle<(Reply, Duration)> {
     })
 }
 
-#[tokio::test]
-async fn calls_at_once_and_calls_that_wait() {
+async fn calls_at_once_and_calls_that_wait(place: Place) {
     let manifest = "[limits]\ncalls_max = 2\nqueue_len_max = 2\nqueue_wait_ms = 400\n";
-    let host = Host::builder().guest(&ECHO).manifest("echo", manifest).start().await;
-    let running = [start(&host, "/echo/sleep/3000"), start(&host, "/echo/sleep/3000")];
-    host.in_flight("echo", 2).await;
-    let waiting = [start(&host, "/echo/sleep/1"), start(&host, "/echo/sleep/1")];
-    host.in_flight("echo", 4).await;
+    let world = place.plan().callee(&ECHO).manifest("echo", manifest).start().await;
+    let running = [start(&world, "/echo/sleep/3000"), start(&world, "/echo/sleep/3000")];
+    world.in_flight("echo", 2).await;
+    let waiting = [start(&world, "/echo/sleep/1"), start(&world, "/echo/sleep/1")];
+    world.in_flight("echo", 4).await;
     // No room to wait either.
-    let (reply, took) = start(&host, "/echo/sleep/1").await.unwrap();
+    let (reply, took) = start(&world, "/echo/sleep/1").await.unwrap();
     reply.expect_problem(503, "unavailable");
     assert!(took < Duration::from_millis(200), "{took:?}");
     // Those that wait do not wait for ever.
@@ -40,24 +47,23 @@ async fn calls_at_once_and_calls_that_wait() {
     for call in running {
         call.await.unwrap().0.expect(200);
     }
-    let metrics = host.metrics().await;
+    let metrics = world.home("echo").metrics().await;
     let rejected = metrics.sum("hostel_queue_rejected_total", &[("service", "echo")]);
     assert_eq!(rejected, 3.0);
     // There is room again.
-    host.get("/echo/hello/x").await.expect(200);
+    world.get("/echo/hello/x").await.expect(200);
 }
 
 /// A call that could not be served in the time it has is refused rather than kept.
-#[tokio::test]
-async fn waiting_does_not_outlast_the_deadline() {
+async fn waiting_does_not_outlast_the_deadline(place: Place) {
     let manifest = "[limits]\ncalls_max = 1\nqueue_wait_ms = 5000\n";
-    let host = Host::builder().guest(&ECHO).manifest("echo", manifest).start().await;
-    let running = start(&host, "/echo/sleep/3000");
-    host.in_flight("echo", 1).await;
-    let request = crate::harness::http::get(&host.url("/echo/hello/x"));
+    let world = place.plan().callee(&ECHO).manifest("echo", manifest).start().await;
+    let running = start(&world, "/echo/sleep/3000");
+    world.in_flight("echo", 1).await;
+    let request = crate::harness::http::get(&world.url("/echo/hello/x"));
     let request = crate::harness::http::with(request, "hostel-timeout", "300m");
     let begun = Instant::now();
-    let reply = host.http.send(request).await;
+    let reply = world.http.send(request).await;
     assert!([503, 504].contains(&reply.status), "{reply}");
     assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
     running.await.unwrap().0.expect(200);
@@ -164,17 +170,17 @@ async fn idle_instances_are_given_back() {
 }
 
 /// One service that calls another too much fills the other's places, not the host's.
-#[tokio::test]
-async fn a_flood_between_services_is_bounded() {
-    let host = Host::builder()
-        .guest(&HOSTILE)
-        .guest_as("victim", &HOSTILE)
+async fn a_flood_between_services_is_bounded(place: Place) {
+    let world = place
+        .plan()
+        .caller(&HOSTILE)
+        .callee_as("victim", &HOSTILE)
         .manifest("victim", "[limits]\ncalls_max = 4\nqueue_len_max = 4\nqueue_wait_ms = 50\n")
         .start()
         .await;
-    let sleeps: Vec<_> = (0..4).map(|_| start(&host, "/victim/sleep/2000")).collect();
-    host.in_flight("victim", 4).await;
-    let reply = host.get("/hostile/flood/victim/200").await.expect(200);
+    let sleeps: Vec<_> = (0..4).map(|_| start(&world, "/victim/sleep/2000")).collect();
+    world.in_flight("victim", 4).await;
+    let reply = world.get("/hostile/flood/victim/200").await.expect(200);
     let text = reply.text();
     let counted: u32 = text.lines().filter_map(|line| line.split(" x ").next()?.parse::<u32>().ok()).sum();
     assert_eq!(counted, 200, "{text}");
@@ -182,15 +188,14 @@ async fn a_flood_between_services_is_bounded() {
     for sleep in sleeps {
         sleep.await.unwrap().0.expect(200);
     }
-    host.get("/victim/ok").await.expect(200);
+    world.get("/victim/ok").await.expect(200);
 }
 
 /// A guest that starts many calls at once gets all its answers, one instance at a time though it is.
-#[tokio::test]
-async fn one_call_may_cause_many() {
-    let host = Host::builder().guest(&HOSTILE2).guest(&ECHO).start().await;
+async fn one_call_may_cause_many(place: Place) {
+    let world = place.plan().caller(&HOSTILE2).callee(&ECHO).start().await;
     let begun = Instant::now();
-    let reply = host.get("/hostile2/calls/echo/50").await.expect(200);
+    let reply = world.get("/hostile2/calls/echo/50").await.expect(200);
     assert_eq!(reply.text(), "50 answered, 0 failed\n");
     // Each took a second; they ran side by side.
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());

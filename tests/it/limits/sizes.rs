@@ -10,6 +10,14 @@ use crate::harness::guests::{ECHO, HOSTILE, LEAN_BARE, WASIP3_HELLO, WSTD_HELLO}
 use crate::harness::host::Host;
 use crate::harness::http::{Body, Client, full, get, pushed, request, with};
 use crate::harness::wait::eventually;
+use crate::harness::world::Place;
+
+crate::both_ways! {
+    a_request_body,
+    a_request_body_by_default,
+    headers,
+    headers_of_a_response,
+}
 
 /// A body without a length, in several pieces.
 fn streamed(len: usize) -> Body {
@@ -27,27 +35,26 @@ fn streamed(len: usize) -> Body {
     body
 }
 
-#[tokio::test]
-async fn a_request_body() {
-    let mut builder = Host::builder();
+async fn a_request_body(place: Place) {
+    let mut plan = place.plan();
     for guest in [&ECHO, &LEAN_BARE, &WASIP3_HELLO, &WSTD_HELLO] {
-        builder = builder.guest(guest).manifest(guest.name, "[limits]\nbody_bytes_max = 1000\n");
+        plan = plan.callee(guest).manifest(guest.name, "[limits]\nbody_bytes_max = 1000\n");
     }
-    let host = builder.start().await;
-    for client in [Client::h1(host.edge), Client::h2(host.edge)] {
+    let world = plan.start().await;
+    for client in [Client::h1(world.edge), Client::h2(world.edge)] {
         for path in
             ["/echo/echo", "/echo/count", "/lean-bare/x", "/lean-bare/stream", "/wasip3-hello/echo", "/wstd-hello/echo"]
         {
             for len in [0, 1000] {
                 for body in [full(vec![b'x'; len]), streamed(len)] {
-                    client.send(request("POST", &host.url(path), body)).await.expect(200);
+                    client.send(request("POST", &world.url(path), body)).await.expect(200);
                 }
             }
             // Said beforehand, it is refused beforehand.
-            let too_large = request("POST", &host.url(path), full(vec![b'x'; 1001]));
+            let too_large = request("POST", &world.url(path), full(vec![b'x'; 1001]));
             client.send(too_large).await.expect_problem(413, "body-too-large");
             // Otherwise when it shows, unless the answer has begun by then; but never is it taken.
-            let too_large = request("POST", &host.url(path), streamed(5000));
+            let too_large = request("POST", &world.url(path), streamed(5000));
             match client.try_send(too_large).await {
                 Ok(reply) if reply.status == 413 => drop(reply.expect_problem(413, "body-too-large")),
                 Ok(reply) if path == "/echo/count" || path == "/lean-bare/x" => {
@@ -59,17 +66,16 @@ async fn a_request_body() {
         }
     }
     for service in ["echo", "lean-bare", "wasip3-hello", "wstd-hello"] {
-        host.in_flight(service, 0).await;
+        world.in_flight(service, 0).await;
     }
 }
 
-#[tokio::test]
-async fn a_request_body_by_default() {
-    let host = Host::with(&[&ECHO]).await;
+async fn a_request_body_by_default(place: Place) {
+    let world = place.with(&[], &[&ECHO]).await;
     const MAX: usize = 4 << 20;
-    let reply = host.post("/echo/echo-stream", vec![b'x'; MAX]).await.expect(200);
+    let reply = world.post("/echo/echo-stream", vec![b'x'; MAX]).await.expect(200);
     assert_eq!(reply.body.len(), MAX);
-    let reply = host.post("/echo/echo-stream", vec![b'x'; MAX + 1]).await;
+    let reply = world.post("/echo/echo-stream", vec![b'x'; MAX + 1]).await;
     reply.expect_problem(413, "body-too-large");
 }
 
@@ -77,21 +83,21 @@ fn with_header(url: &str, len: usize) -> Request<Body> {
     with(get(url), "x-large", &"x".repeat(len))
 }
 
-#[tokio::test]
-async fn headers() {
-    let host = Host::builder()
-        .guest(&ECHO)
+async fn headers(place: Place) {
+    let world = place
+        .plan()
+        .callee(&ECHO)
         .manifest("echo", "[limits]\nheaders_bytes_max = 2048\n")
-        .guest_as("open", &ECHO)
+        .callee_as("open", &ECHO)
         .start()
         .await;
-    for client in [Client::h1(host.edge), Client::h2(host.edge)] {
-        let url = host.url("/echo/hello/x");
+    for client in [Client::h1(world.edge), Client::h2(world.edge)] {
+        let url = world.url("/echo/hello/x");
         client.send(with_header(&url, 1000)).await.expect(200);
         let reply = client.send(with_header(&url, 2100)).await;
         reply.expect_problem(431, "headers-too-large");
         // The edge's own limit, for all services.
-        let url = host.url("/open/hello/x");
+        let url = world.url("/open/hello/x");
         client.send(with_header(&url, 8000)).await.expect(200);
         let reply = client.try_send(with_header(&url, 40_000)).await;
         // HTTP/2 may refuse it without a response of its own.
@@ -106,9 +112,8 @@ async fn headers() {
     }
 }
 
-#[tokio::test]
-async fn headers_of_a_response() {
-    let host = hostiles("").start().await;
+async fn headers_of_a_response(place: Place) {
+    let world = hostiles(place, "").start().await;
     for path in [
         "/hostile/bad-headers/huge",
         "/hostile/bad-headers/many",
@@ -117,14 +122,14 @@ async fn headers_of_a_response() {
         "/hostile-lean/bad-trailers/huge",
         "/hostile-lean/bad-trailers/many",
     ] {
-        for client in [Client::h1(host.edge), Client::h2(host.edge)] {
+        for client in [Client::h1(world.edge), Client::h2(world.edge)] {
             // Too much for the client, perhaps; then it says so.
-            if let Ok(reply) = client.try_send(get(&host.url(path))).await {
+            if let Ok(reply) = client.try_send(get(&world.url(path))).await {
                 assert!([200, 502].contains(&reply.status), "{path}: {reply}");
             }
         }
-        host.answers("/hostile/ok", 200, "ok").await;
-        host.answers("/hostile-lean/ok", 200, "ok").await;
+        world.answers("/hostile/ok", 200, "ok").await;
+        world.answers("/hostile-lean/ok", 200, "ok").await;
     }
 }
 
@@ -170,7 +175,7 @@ async fn lines_in_the_log() {
 /// A service that writes without end is stopped by its CPU time, and the host's log is not full of it.
 #[tokio::test]
 async fn a_log_without_end() {
-    let host = hostiles("[limits]\ncpu_ms = 500\n").start().await;
+    let host = hostiles(Place::Local, "[limits]\ncpu_ms = 500\n").start().await;
     let logs = host.logs.onward();
     host.get("/hostile/log-flood").await.expect_problem(502, "service-failed");
     let written = logs.matching(|event| event.message().contains("and on")).len();

@@ -1,0 +1,106 @@
+//! One service on several nodes: all of them get a share, the one on the caller's own node comes first, and others help
+//! out when it has no room.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use crate::harness::builder::Builder;
+use crate::harness::cluster::Cluster;
+use crate::harness::guests::{ECHO, LEAN_BARE};
+use crate::harness::host::Host;
+use crate::harness::load::Load;
+
+async fn served(cluster: &Cluster, node: &str) -> f64 {
+    let metrics = cluster.host(node).metrics().await;
+    metrics.sum("hostel_calls_total", &[("service", "echo"), ("locality", "local")])
+}
+
+fn echo() -> Builder {
+    Host::builder().guest(&ECHO)
+}
+
+/// Sends calls, ten at a time, until so many are done.
+async fn load(host: &Host, path: &'static str, calls: u64) {
+    let (http, url) = (host.http.clone(), host.url(path));
+    let load = Load::start(10, Duration::ZERO, move |_| {
+        let (http, url) = (http.clone(), url.clone());
+        async move {
+            let reply = http.get(&url).await;
+            (reply.status == 200).then_some(()).ok_or_else(|| reply.to_string())
+        }
+    });
+    while load.done() < calls {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    load.stop().await.expect_no_failure();
+}
+
+#[tokio::test]
+async fn all_nodes_get_a_share() {
+    let nodes = [("front", Host::builder().guest(&LEAN_BARE)), ("one", echo()), ("two", echo())];
+    let cluster = Cluster::start(nodes).await;
+    // From the edge, and from a service.
+    for path in ["/echo/hello/x", "/lean-bare/call/echo/hello/x"] {
+        let before = [served(&cluster, "one").await, served(&cluster, "two").await];
+        load(cluster.host("front"), path, 300).await;
+        let share = [served(&cluster, "one").await - before[0], served(&cluster, "two").await - before[1]];
+        let all = share[0] + share[1];
+        assert!(all >= 300.0, "{path}: {share:?}");
+        assert!(share.iter().all(|share| share / all > 0.2), "{path}: {share:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_callers_own_node_comes_first() {
+    let cluster = Cluster::start([("own", echo().guest(&LEAN_BARE)), ("other", echo())]).await;
+    for path in ["/echo/hello/x", "/lean-bare/call/echo/hello/x"] {
+        load(cluster.host("own"), path, 100).await;
+    }
+    assert!(served(&cluster, "own").await >= 200.0);
+    assert_eq!(served(&cluster, "other").await, 0.0);
+}
+
+#[tokio::test]
+async fn others_help_out_when_there_is_no_room() {
+    let tight = "[limits]\ncalls_max = 2\nqueue_len_max = 0\n";
+    let own = echo().manifest("echo", tight).guest(&LEAN_BARE);
+    let cluster = Cluster::start([("own", own), ("other", echo())]).await;
+    let own = cluster.host("own");
+    for path in ["/echo/sleep/1500", "/lean-bare/call/echo/sleep/1500"] {
+        let before = [served(&cluster, "own").await, served(&cluster, "other").await];
+        let calls = (0..8).map(|_| own.get(path));
+        for reply in join_all(calls).await {
+            reply.expect(200);
+        }
+        assert_eq!(served(&cluster, "own").await - before[0], 2.0, "{path}");
+        assert_eq!(served(&cluster, "other").await - before[1], 6.0, "{path}");
+    }
+    // There is room again, and it is used.
+    let before = served(&cluster, "own").await;
+    own.get("/echo/hello/x").await.expect(200);
+    assert_eq!(served(&cluster, "own").await, before + 1.0);
+}
+
+/// Full everywhere is full: 503 with `Retry-After`, at once.
+#[tokio::test]
+async fn full_everywhere_is_said_at_once() {
+    let tight = "[limits]\ncalls_max = 1\nqueue_len_max = 0\n";
+    let nodes = ["one", "two"].map(|name| (name, echo().manifest("echo", tight)));
+    let cluster = Cluster::start(nodes).await;
+    let one = cluster.host("one");
+    let sleeps: Vec<_> = (0..2)
+        .map(|_| {
+            let (http, url) = (one.http.clone(), one.url("/echo/sleep/3000"));
+            tokio::spawn(async move { http.get(&url).await })
+        })
+        .collect();
+    cluster.host("one").in_flight("echo", 1).await;
+    cluster.host("two").in_flight("echo", 1).await;
+    let begun = tokio::time::Instant::now();
+    one.get("/echo/hello/x").await.expect_problem(503, "unavailable");
+    assert!(begun.elapsed() < Duration::from_millis(1000), "{:?}", begun.elapsed());
+    for sleep in sleeps {
+        sleep.await.unwrap().expect(200);
+    }
+}
