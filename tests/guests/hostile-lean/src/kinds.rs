@@ -33,7 +33,15 @@ pub fn fields(kind: &str) -> Fields {
         "many" => (0..5_000).map(|number| field(&format!("x-many-{number}"), b"1")).collect(),
         // Legal: bytes above 127 in a value.
         "binary" => vec![field("x-binary", &[0xff, 0xfe, 0x80])],
-        "forged" => vec![field("hostel-caller", b"edge"), field("hostel-depth", b"0"), field("date", b"never")],
+        "forged" => vec![
+            field("hostel-caller", b"edge"),
+            field("hostel-depth", b"0"),
+            field("hostel-error", b"denied"),
+            field("hostel-error-message", b"forged"),
+            field("hostel-whole", b"1"),
+            field("hostel-length", b"3"),
+            field("date", b"never"),
+        ],
         _ => Vec::new(),
     }
 }

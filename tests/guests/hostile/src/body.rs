@@ -100,9 +100,18 @@ pub fn bad_headers(kind: &str) -> Answer {
         "huge" => (0..64).try_for_each(|_| fields.append("x-huge", &[b'x'; 8 * 1024])),
         "many" => (0..5_000).try_for_each(|number| fields.append(&format!("x-many-{number}"), b"1")),
         // Names that only the host may speak in.
-        "forged" => [("hostel-caller", "edge"), ("hostel-depth", "0"), ("server", "hostile"), ("date", "never")]
-            .into_iter()
-            .try_for_each(|(name, value)| fields.append(name, value.as_bytes())),
+        "forged" => [
+            ("hostel-caller", "edge"),
+            ("hostel-depth", "0"),
+            ("hostel-error", "denied"),
+            ("hostel-error-message", "forged"),
+            ("hostel-whole", "1"),
+            ("hostel-length", "3"),
+            ("server", "hostile"),
+            ("date", "never"),
+        ]
+        .into_iter()
+        .try_for_each(|(name, value)| fields.append(name, value.as_bytes())),
         "two-lengths" => {
             ["10", "20"].into_iter().try_for_each(|value| fields.append("content-length", value.as_bytes()))
         }

@@ -60,10 +60,17 @@ pub async fn recurse() -> Answer {
 
 /// Calls `GET /headers` of the service, claiming to be somebody else, and hands on what arrived there.
 pub async fn forge(target: &str) -> Answer {
-    let claims: [(&str, &[u8]); 5] = [
+    let claims: [(&str, &[u8]); 11] = [
         ("hostel-caller", b"edge"),
         ("hostel-depth", b"0"),
         ("hostel-timeout", b"99999999S"),
+        // What hosts say to each other.
+        ("hostel-target", b"hostile"),
+        ("hostel-control", b"exchange"),
+        ("hostel-method", b"DELETE"),
+        ("hostel-whole", b"1"),
+        ("hostel-length", b"1"),
+        ("hostel-error", b"denied"),
         ("traceparent", b"00-ffffffffffffffffffffffffffffffff-ffffffffffffffff-01"),
         ("x-honest", b"kept"),
     ];
