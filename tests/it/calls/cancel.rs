@@ -14,6 +14,7 @@ crate::both_ways! {
     a_client_that_leaves_a_conversation_cancels_all_of_it,
     a_client_that_hangs_up_cancels_whatever_the_module_is,
     a_service_that_gives_up_a_call_cancels_it,
+    a_service_that_drops_what_it_asked_for_cancels_it,
 }
 
 async fn a_client_that_leaves_a_unary_call_cancels_all_of_it(place: Place) {
@@ -89,6 +90,17 @@ async fn a_service_that_gives_up_a_call_cancels_it(place: Place) {
     let reply = world.get("/hostile-lean/cancel/echo").await.expect(200);
     assert_eq!(reply.text(), "given up\n");
     gone(&world, &["echo"]).await;
+}
+
+/// The same with the SDK: a caller that drops a call, or the rest of a response.
+async fn a_service_that_drops_what_it_asked_for_cancels_it(place: Place) {
+    let world = place.plan().callee(&ECHO).caller_as("front", &ECHO).start().await;
+    let reply = world.get("/front/hurry/echo/300").await.expect(200);
+    assert_eq!(reply.text(), "gave up");
+    gone(&world, &["echo", "front"]).await;
+    let reply = world.get("/front/peek/echo/stream/1000000").await.expect(200);
+    assert!(reply.text().starts_with("saw ") && reply.text() != "saw 0 bytes", "{reply}");
+    gone(&world, &["echo", "front"]).await;
 }
 
 /// Much sooner than the work would have taken.

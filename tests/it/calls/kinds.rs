@@ -24,6 +24,7 @@ crate::both_ways! {
     trailers_of_a_request,
     large_bodies_arrive_whole,
     bodies_stream_through_plain_http_in_both_directions,
+    a_service_streams_to_another,
     calls_between_services_open_no_sockets,
     methods_and_statuses_pass_as_they_are,
 }
@@ -191,6 +192,15 @@ async fn bodies_stream_through_plain_http_in_both_directions(place: Place) {
 
 fn seen_after(seen: &str, skip: &str, first: &str) -> String {
     if seen.is_empty() { format!("{skip}{first}") } else { seen.to_owned() }
+}
+
+/// A service sends a request over time, and its callee reads it as it comes.
+async fn a_service_streams_to_another(place: Place) {
+    let world = place.plan().callee(&ECHO).caller_as("front", &ECHO).start().await;
+    for chunks in [0, 1, 500] {
+        let reply = world.post(&format!("/front/upload/echo/{chunks}"), "").await.expect(200);
+        assert_eq!(reply.text(), (chunks * 1024).to_string());
+    }
 }
 
 /// Every call of one service to another is a function call, not a connection; and between hosts one connection is enough for

@@ -78,7 +78,7 @@ impl Plan {
     }
 
     pub fn caller_as(self, name: &str, guest: &Guest) -> Self {
-        self.put(CALLER, name, guest)
+        self.caller_module(name, &guest.bytes())
     }
 
     /// A guest that is called.
@@ -87,13 +87,21 @@ impl Plan {
     }
 
     pub fn callee_as(self, name: &str, guest: &Guest) -> Self {
-        self.put(CALLEE, name, guest)
+        self.callee_module(name, &guest.bytes())
     }
 
-    fn put(mut self, node: &'static str, name: &str, guest: &Guest) -> Self {
+    pub fn caller_module(self, name: &str, wasm: &[u8]) -> Self {
+        self.put(CALLER, name, wasm)
+    }
+
+    pub fn callee_module(self, name: &str, wasm: &[u8]) -> Self {
+        self.put(CALLEE, name, wasm)
+    }
+
+    fn put(mut self, node: &'static str, name: &str, wasm: &[u8]) -> Self {
         let node = if self.place == Place::Local { EDGE } else { node };
         self.homes.insert(name.to_owned(), node);
-        self.builder(node, |builder| builder.guest_as(name, guest))
+        self.builder(node, |builder| builder.module(name, wasm))
     }
 
     /// The manifest of a guest that is in already.
