@@ -1,9 +1,14 @@
 //! What calls over links must do, whatever carries the links: run over mutual TLS and over the network in memory.
 
 mod bodies;
+mod deaf;
 mod faults;
+mod frames;
+mod heap;
 mod hostile;
+mod mad_server;
 mod messages;
+mod million;
 mod silence;
 mod world;
 

@@ -124,6 +124,10 @@ impl Settings {
         in_range("drain_ms", self.drain_ms, 0..=600_000)
     }
 
+    pub(super) fn reset_streams_max(&self) -> usize {
+        RESET_STREAMS_LEAST.max(self.streams_max as usize)
+    }
+
     pub(super) fn connection_window(&self) -> u32 {
         self.window_bytes.saturating_mul(self.streams_max).min(WINDOW_MAX)
     }
@@ -145,6 +149,14 @@ impl Settings {
         self.headers_bytes_max.saturating_add(LINK_FIELDS_BYTES)
     }
 }
+
+/// Errors of single streams until a connection is given up for them, counted for as long as it lives. Each is answered, and
+/// the answers to a peer that never reads pile up, at some 650 bytes. Honest ends cause some too: what they sent late for
+/// calls that have been forgotten meanwhile.
+pub(super) const STREAM_ERRORS_MAX: usize = 16_384;
+
+/// Calls that this end gave up and remembers for a second at least, so that what is under way for them is no error.
+const RESET_STREAMS_LEAST: usize = 1_024;
 
 /// Room for the fields of the link, with what HPACK counts for each.
 const LINK_FIELDS_BYTES: u32 = 16 << 10;

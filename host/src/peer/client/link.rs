@@ -16,6 +16,7 @@ use super::pool::Links;
 use super::{Expected, LinkError, LinkEvent, Shared, read_hello};
 use crate::peer::io::Watched;
 use crate::peer::keepalive::Keepalive;
+use crate::peer::settings::STREAM_ERRORS_MAX;
 use crate::peer::{Connected, Io, NodeName, Peer, Settings, control, wire};
 
 /// A connection and its places.
@@ -153,9 +154,8 @@ fn builder(settings: &Settings) -> h2::client::Builder {
         .max_header_list_size(settings.header_list_max())
         .initial_max_send_streams(settings.streams_max as usize)
         // Late frames of calls that were given up are to be ignored, however many.
-        .max_concurrent_reset_streams(settings.streams_max as usize)
-        // Streams of peers that err are counted for as long as a connection lives; these may live long.
-        .max_local_error_reset_streams(None)
+        .max_concurrent_reset_streams(settings.reset_streams_max())
+        .max_local_error_reset_streams(Some(STREAM_ERRORS_MAX))
         .enable_push(false);
     builder
 }

@@ -24,6 +24,7 @@ use crate::call::{Body, CallError, ErrorKind, Request, Response, Side};
 use crate::peer::flow::{Pump, receive, send_full};
 use crate::peer::io::Watched;
 use crate::peer::keepalive::Keepalive;
+use crate::peer::settings::STREAM_ERRORS_MAX;
 use crate::peer::wire::{self, Arrived, Sent};
 use crate::peer::{Connected, PeerIdentity, Settings, control};
 
@@ -92,8 +93,8 @@ fn builder(settings: &Settings) -> Builder {
         .max_concurrent_streams(settings.streams_max)
         // A host that was frozen finds all at once what was begun and given up meanwhile; peers are no attackers.
         .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
-        .max_concurrent_reset_streams(settings.streams_max as usize)
-        .max_local_error_reset_streams(None);
+        .max_concurrent_reset_streams(settings.reset_streams_max())
+        .max_local_error_reset_streams(Some(STREAM_ERRORS_MAX));
     builder
 }
 
