@@ -315,3 +315,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_documentation_has_a_valid_example_and_every_key_of_policies() {
+    let docs = include_str!("../../../../docs/manifest.md");
+    let example = docs.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert_eq!(parse(example).unwrap().policy.breaker.failures, 3);
+    let policy = serde_json::to_value(Policy::default()).unwrap();
+    let section = docs.split("## `[policy]`").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    for (name, value) in policy.as_object().unwrap() {
+        let Some(table) = value.as_object() else {
+            assert!(section.contains(&format!("| `{name}` |")), "{name}");
+            continue;
+        };
+        let part = section.split(&format!("**`[policy.{name}]`**")).nth(1).and_then(|rest| rest.split("\n**").next());
+        let part = part.unwrap_or_else(|| panic!("[policy.{name}] is not there"));
+        for (key, default) in table {
+            let line = part
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{key}` |")))
+                .unwrap_or_else(|| panic!("{name}.{key}"));
+            let default = default.to_string();
+            let stated = line.replace(',', "").contains(&format!("| {default} |"));
+            assert!(stated || default == "null", "{name}.{key} is {default} by default: {line}");
+        }
+    }
+}
