@@ -1,5 +1,10 @@
 //! The circuit breaker: an endpoint that keeps failing is left alone for a while, then tried with one call.
 //!
+//! What opens it is silence: no connection, no answer in time, an answer that nobody can take the call. Traps and statuses
+//! such as 500 do so only when they are configured to: they come from single requests as well as from a sick endpoint, cost
+//! little, and with a breaker that counts them whoever finds a request that traps could close a service to everybody else
+//! by sending it five times. Where there is another endpoint, outlier ejection counts them.
+//!
 //! A plain state machine; whoever owns it passes the time in. Each change of state begins a new generation, and the
 //! result of a call that was let in under an older one is ignored: what was sent before the breaker opened says
 //! nothing about the endpoint after it.
@@ -61,6 +66,8 @@ pub enum Verdict {
     Works,
     /// The endpoint fails.
     Fails,
+    /// The endpoint answered, and what it answered is that it failed: a trap, a 500.
+    Errs,
     /// Nothing is known.
     Unknown,
 }
@@ -72,6 +79,7 @@ impl Verdict {
         match outcome {
             Outcome::Success | Outcome::Throttled => Self::Works,
             Outcome::Failure(Failure::Deadline) if given < settings.deadline_min() => Self::Unknown,
+            Outcome::Failure(Failure::Internal | Failure::Trap) => Self::Errs,
             Outcome::Failure(_) => Self::Fails,
             Outcome::Rejected | Outcome::CallerFault | Outcome::Cancelled => Self::Unknown,
         }
@@ -125,19 +133,26 @@ impl Breaker {
             return;
         }
         match (self.state, verdict) {
+            (State::Closed, Verdict::Errs) if !settings.errors => {
+                if self.rate(now, true, settings) {
+                    self.open(now, settings);
+                }
+            }
+            // It answers again.
+            (State::HalfOpen { .. }, Verdict::Errs) if !settings.errors => self.enter(State::Closed),
             (State::Closed, Verdict::Unknown) | (State::Open { .. }, _) => {}
             (State::Closed, Verdict::Works) => {
                 self.failures = 0;
                 self.rate(now, false, settings);
             }
-            (State::Closed, Verdict::Fails) => {
+            (State::Closed, Verdict::Fails | Verdict::Errs) => {
                 self.failures = self.failures.saturating_add(1);
                 if self.rate(now, true, settings) || self.failures >= settings.failures {
                     self.open(now, settings);
                 }
             }
             (State::HalfOpen { .. }, Verdict::Works) => self.enter(State::Closed),
-            (State::HalfOpen { .. }, Verdict::Fails) => self.open(now, settings),
+            (State::HalfOpen { .. }, Verdict::Fails | Verdict::Errs) => self.open(now, settings),
             // The probe found nothing out: the next call is one.
             (State::HalfOpen { .. }, Verdict::Unknown) => self.enter(State::Open { until: now }),
         }

@@ -39,7 +39,7 @@ impl Streak {
         match verdict {
             Verdict::Unknown => return false,
             Verdict::Works => self.failures = 0,
-            Verdict::Fails => self.failures = self.failures.saturating_add(1),
+            Verdict::Fails | Verdict::Errs => self.failures = self.failures.saturating_add(1),
         }
         self.failures >= settings.failures
     }

@@ -161,12 +161,12 @@ async fn a_stream_is_sent_once_and_a_large_body_too() {
 #[tokio::test(start_paused = true)]
 async fn the_deadline_is_for_all_attempts_and_is_blamed_on_the_endpoint() {
     let world = World::new(2);
-    let route: RouteSettings = toml::from_str("timeout_ms = 200").unwrap();
+    let route: RouteSettings = toml::from_str("timeout_ms = 2000").unwrap();
     let began = Instant::now();
     let never =
         send(world.plan(&route), get(), |_, _, deadline, _| deadline::within(deadline, std::future::pending), |_| ());
     assert_eq!(never.await.unwrap_err().kind(), ErrorKind::Timeout);
-    assert_eq!(began.elapsed(), Duration::from_millis(200));
+    assert_eq!(began.elapsed(), Duration::from_secs(2));
     assert_eq!(world.snapshot().endpoints[0].failures, 1);
     assert_eq!(world.snapshot().retries, 0);
 }

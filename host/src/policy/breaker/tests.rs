@@ -156,9 +156,41 @@ fn short_time_outs_and_cancellations_say_nothing() {
     for outcome in [Outcome::Cancelled, Outcome::Rejected, Outcome::CallerFault] {
         assert_eq!(Verdict::of(outcome, secs(1), &settings()), Verdict::Unknown);
     }
-    for failure in [Failure::Unreached, Failure::Unavailable, Failure::Internal, Failure::Trap] {
+    for failure in [Failure::Unreached, Failure::Unavailable] {
         assert_eq!(Verdict::of(Outcome::Failure(failure), Duration::ZERO, &settings()), Verdict::Fails);
     }
+    for failure in [Failure::Internal, Failure::Trap] {
+        assert_eq!(Verdict::of(Outcome::Failure(failure), Duration::ZERO, &settings()), Verdict::Errs);
+    }
+}
+
+/// Or whoever finds a request that traps could close a service to everybody.
+#[test]
+fn errors_that_are_answered_open_it_only_when_they_are_to() {
+    let now = Instant::now();
+    let mut breaker = Breaker::default();
+    for _ in 0..100 {
+        call(&mut breaker, now, Verdict::Errs, &settings());
+    }
+    assert_eq!(breaker.state(), BreakerState::Closed);
+    let mut open = opened(now);
+    call(&mut open, now + secs(30), Verdict::Errs, &settings());
+    assert_eq!(open.state(), BreakerState::Closed, "it answers again");
+
+    let counting = BreakerSettings { errors: true, ..settings() };
+    for _ in 0..5 {
+        call(&mut breaker, now, Verdict::Errs, &counting);
+    }
+    assert_eq!(breaker.state(), BreakerState::Open { until: now + secs(30) });
+    call(&mut breaker, now + secs(30), Verdict::Errs, &counting);
+    assert!(matches!(breaker.state(), BreakerState::Open { .. }));
+
+    let by_rate = BreakerSettings { error_percent: 50, window_calls_min: 10, ..settings() };
+    let mut breaker = Breaker::default();
+    for _ in 0..10 {
+        call(&mut breaker, now, Verdict::Errs, &by_rate);
+    }
+    assert!(matches!(breaker.state(), BreakerState::Open { .. }), "who asks for a rate of errors means all of them");
 }
 
 #[test]

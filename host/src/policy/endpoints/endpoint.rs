@@ -149,7 +149,7 @@ impl<K: Key> Endpoint<K> {
             self.publish(&state.breaker);
         }
         let outlies = state.streak.record(end.now, verdict, &settings.outlier);
-        state.failures += u64::from(verdict == Verdict::Fails);
+        state.failures += u64::from(matches!(verdict, Verdict::Fails | Verdict::Errs));
         if end.head.is_none() {
             state.observe(end.now, took, end.outcome, verdict, &settings);
         }
@@ -235,7 +235,7 @@ impl State {
         let sample = match (outcome, verdict) {
             (Outcome::Success, _) => Sample::Took(took),
             (Outcome::Rejected | Outcome::CallerFault, _) => return,
-            (Outcome::Failure(_), Verdict::Fails) => Sample::Failed(took),
+            (Outcome::Failure(_), Verdict::Fails | Verdict::Errs) => Sample::Failed(took),
             (Outcome::Failure(_) | Outcome::Throttled | Outcome::Cancelled, _) => Sample::AtLeast(took),
         };
         self.latency.observe(now, sample, settings.balance.decay());

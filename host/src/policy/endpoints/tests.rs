@@ -124,7 +124,7 @@ fn nobody_elses_fault_opens_nothing() {
     assert_eq!(world.of(1).failures, 0);
     for _ in 0..5 {
         let mut picked = world.pick().unwrap();
-        world.now += ms(100);
+        world.now += ms(1_000);
         picked.record(world.now, late);
     }
     assert_eq!(world.pick().unwrap_err(), NoEndpoint::Failing, "it had time enough");
@@ -156,7 +156,7 @@ fn the_head_of_a_stream_closes_the_breaker_and_its_end_counts() {
     for _ in 0..5 {
         let mut stream = world.pick().unwrap();
         stream.head(world.now);
-        stream.record(world.now, Outcome::Failure(Failure::Trap));
+        stream.record(world.now, UNAVAILABLE);
         stream.record(world.now, Outcome::Success);
     }
     assert_eq!(world.pick().unwrap_err(), NoEndpoint::Failing);

@@ -16,6 +16,9 @@ pub struct BreakerSettings {
     pub enabled: bool,
     /// Failures in a row that open it.
     pub failures: u32,
+    /// Whether answers count that say that the service failed: traps, INTERNAL, 500 and others but 503 and 504. What always
+    /// counts is no answer, and an answer that nobody can take the call.
+    pub errors: bool,
     /// Milliseconds it stays open before a probe.
     pub open_ms: u64,
     /// Milliseconds after which a probe that has not reported back is taken for lost.
@@ -35,9 +38,10 @@ impl Default for BreakerSettings {
         Self {
             enabled: true,
             failures: 5,
+            errors: false,
             open_ms: 30_000,
             probe_lost_ms: 10_000,
-            deadline_ms_min: 100,
+            deadline_ms_min: 1_000,
             error_percent: 0,
             window_ms: 10_000,
             window_calls_min: 20,
