@@ -1,3 +1,5 @@
+mod rotation;
+
 use super::*;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -50,9 +52,9 @@ fn offer(name: &str) -> Service {
     Service { service, version: Arc::from("v1"), digest: [1; 8], weight: 100, state: ServiceState::Ready }
 }
 
-/// Waits until `holds`, at most 20 seconds.
+/// Waits until `holds`, at most 100 seconds.
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..2_000 {
+    for _ in 0..10_000 {
         if holds() {
             return;
         }
