@@ -16,7 +16,10 @@
 //! - Entries of a node show while the node is a member. A suspect still is one; a node that left or was declared down
 //!   is not, and its entries go at once. They are kept aside for a while, in case it comes back under the same id
 //!   after a partition. A restarted process has another id: its ghost's record goes when its address is taken over.
-//! - A node's entries and bytes, and the entries of all, have limits. What exceeds them is refused and counted.
+//! - A node's entries and bytes, and the entries of all, have limits. What exceeds them is refused and counted. Others
+//!   hold up to twice as much of a node, because when it replaces everything the new comes before the old goes.
+//! - Who has the key can make up things about a record. They end as soon as its owner hears of a number that it never
+//!   gave: it then gives a higher one to all that it serves.
 //!
 //! Readers load one immutable [`Snapshot`] with one atomic load. It shares with its predecessor whatever did not
 //! change.

@@ -101,7 +101,7 @@ pub struct Core {
     /// Since when members are what they are, by id.
     since: HashMap<NodeId, Duration>,
     /// Since when nodes are said to be unreachable.
-    unreachable: HashMap<NodeId, Duration>,
+    unreachable: HashMap<NodeId, serving::Failed>,
     seeking: u32,
     phase: Phase,
     scratch: Vec<u8>,
@@ -201,12 +201,11 @@ impl Core {
     }
 
     fn on_content(&mut self, now: Now, sender: NodeId, content: &[u8]) {
-        if self.since.len() >= self.settings.members_max && !self.since.contains_key(&sender) {
-            Counters::add(&self.counters.members_refused, 1);
-            return;
-        }
         self.shared.lock().sender = sender;
-        if !self.run(now, |swim, effects| swim.handle_data(content, effects)) {
+        let understood = self.run(now, |swim, effects| swim.handle_data(content, effects));
+        let refused = std::mem::take(&mut self.shared.lock().refused);
+        Counters::add(&self.counters.members_refused, refused);
+        if !understood && refused == 0 {
             Counters::add(&self.counters.malformed, 1);
         }
         self.heard_from(now, sender);
@@ -237,7 +236,7 @@ impl Core {
             Task::Seek => self.seek(now),
             Task::Exchange => self.exchange_with_anybody(now),
             Task::Check => self.check(now),
-            Task::Nudge(id) => self.nudge(now, id),
+            Task::Nudge(id, begun) => self.nudge(now, id, begun),
             Task::Leave => self.depart(now),
             Task::Farewell(left) => self.farewell(now, left),
             Task::Expire => self.expire(now),
@@ -272,20 +271,6 @@ impl Core {
         })
     }
 
-    fn expire(&mut self, now: Now) {
-        let known: HashMap<_, _> = self
-            .swim
-            .iter_membership_state()
-            .filter_map(|member| Some((member.id().id(), *self.since.get(&member.id().id())?)))
-            .collect();
-        self.since = known;
-        let mut state = self.shared.lock();
-        state.suspicions.retain(|id, _| self.since.contains_key(id));
-        state.catalogue.expire(now.mono);
-        drop(state);
-        self.after(now, self.settings.tombstone_ms / 8, Task::Expire);
-    }
-
     /// Schedules `task` for about `ms` milliseconds from now: half as much to one and a half times as much.
     fn after(&mut self, now: Now, ms: u64, task: Task) {
         let wait = self.jitter(ms);
@@ -308,6 +293,7 @@ impl Core {
             let mut state = self.shared.lock();
             state.now = now.mono;
             state.backlog = self.swim.custom_broadcast_backlog();
+            state.room = self.settings.members_max.saturating_sub(self.swim.iter_membership_state().len());
         }
         let result = act(&mut self.swim, &mut self.effects);
         while let Some(notification) = self.effects.to_notify() {
@@ -361,7 +347,8 @@ fn swim_config(settings: &Settings, members: usize) -> foca::Config {
         num_indirect_probes: count(settings.indirect_probes),
         max_transmissions: NonZeroU8::new(settings.transmissions(members)).unwrap_or(NonZeroU8::MIN),
         suspect_to_down_after: settings.suspect_after(members),
-        remove_down_after: Some(Duration::from_millis(settings.down_retain_ms)),
+        // foca would arm a timer each time it hears of a death, for that long. `Core::expire` does it without.
+        remove_down_after: None,
         max_packet_size: count(settings.packet_bytes_max - OVERHEAD_BYTES),
         notify_down_members: true,
         periodic_announce: Some(PeriodicParams { frequency: Duration::from_secs(30), num_members: count(1) }),

@@ -106,6 +106,12 @@ pub(super) struct State {
     /// Descriptions of nodes, so that equal ones share their memory.
     pub(super) nodes: HashMap<NodeId, Arc<Node>>,
     pub(super) members_max: usize,
+    /// How many more members, of whatever state, there is room for.
+    pub(super) room: usize,
+    /// Members there was no room for, since that was counted last.
+    pub(super) refused: u64,
+    /// As whom the sender of what is being handled goes.
+    pub(super) source: Identity,
     /// Who sent what is being handled, and when.
     pub(super) sender: NodeId,
     pub(super) now: std::time::Duration,
@@ -113,12 +119,36 @@ pub(super) struct State {
     pub(super) backlog: usize,
 }
 
+impl State {
+    /// Whether `id` may be said to be a member: it is one, or there is room. foca itself knows no bound, and takes each
+    /// address for a member of its own.
+    pub(super) fn admits(&mut self, id: &Identity) -> bool {
+        let known = match self.catalogue.presence(id.id()) {
+            Some(presence) => Some(presence.node().gossip()),
+            None => (id.id() == self.me.id()).then(|| self.me.address()),
+        };
+        let admitted = match known {
+            // A node keeps its address as long as it keeps its id.
+            Some(address) => address == id.address(),
+            None => self.room > 0,
+        };
+        if known.is_none() {
+            self.room = self.room.saturating_sub(1);
+        }
+        self.refused += u64::from(!admitted);
+        admitted
+    }
+}
+
 impl Shared {
     pub(super) fn new(catalogue: Table, me: Identity, members_max: usize) -> Self {
         let sender = me.id();
         Self(Arc::new(Mutex::new(State {
             catalogue,
+            source: me.clone(),
             me,
+            room: members_max,
+            refused: 0,
             suspicions: HashMap::new(),
             accuser: None,
             nodes: HashMap::new(),

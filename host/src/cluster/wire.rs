@@ -25,6 +25,8 @@ pub enum WireError {
     Address,
     #[error("the message is too large")]
     Large,
+    #[error("there is no room for another member, or somebody else goes by its id")]
+    Room,
 }
 
 /// Reads values from the front of some bytes.

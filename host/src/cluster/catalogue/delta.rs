@@ -20,6 +20,8 @@ const KIND_READY: u8 = 1;
 const KIND_DRAINING: u8 = 2;
 /// The smallest change: kind, number, and a service and a version of one character.
 const CHANGE_BYTES_MIN: usize = 6;
+/// No record has this many changes; an owner can always give higher numbers than somebody made up.
+const NUMBER_MAX: u64 = 1 << 52;
 
 /// The latest that was said about one entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,12 +64,12 @@ impl Delta {
             return Err(WireError::Kind);
         }
         let (from, to) = (reader.varint()?, reader.varint()?);
-        if from > to {
+        if from > to || to > NUMBER_MAX {
             return Err(WireError::Number);
         }
         let count = reader.count(CHANGE_BYTES_MIN)?;
         let changes = (0..count).map(|_| read_change(reader)).collect::<Result<Vec<_>, _>>()?;
-        if changes.iter().any(|(number, _)| *number == 0) {
+        if changes.iter().any(|(number, _)| *number <= from || *number > to) {
             return Err(WireError::Number);
         }
         Ok(Self { node, from, to, full: flags & FLAG_FULL != 0, emptied: flags & FLAG_EMPTIED != 0, changes })

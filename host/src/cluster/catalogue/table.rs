@@ -53,6 +53,8 @@ pub struct Table {
     versions: HashSet<Arc<str>>,
     names: HashSet<crate::call::ServiceName>,
     refused: u64,
+    /// The highest number that somebody claimed for this node's own record, if it never gave it.
+    contested: u64,
 }
 
 impl Table {
@@ -79,6 +81,7 @@ impl Table {
             versions: HashSet::new(),
             names: HashSet::new(),
             refused: 0,
+            contested: 0,
         }
     }
 
@@ -111,11 +114,16 @@ impl Table {
         let id = delta.node;
         if id == self.me.node().id() {
             // Nobody else can know more about this run of this process.
+            self.contest(delta.to);
             return Applied::Stale;
         }
         let Some(presence) = self.presences.get(&id).cloned() else { return Applied::Stranger };
         if delta.full && delta.changes.is_empty() && !delta.emptied {
             self.refused += 1;
+            return Applied::Stale;
+        }
+        if delta.full && delta.to <= self.synced(id) {
+            // It says nothing that is not known, unless it is damaged: then it must not remove anything.
             return Applied::Stale;
         }
         let mut record = self.records.remove(&id).unwrap_or_default();
@@ -130,7 +138,7 @@ impl Table {
             record.entries.get(key).map_or(record.synced, |(held, _)| *held) < number
         };
         let mut mentioned = HashSet::new();
-        let mut removals = Vec::new();
+        let (mut removals, mut crowded) = (Vec::new(), Vec::new());
         for (number, change) in delta.changes {
             record.heard = record.heard.max(number);
             match change {
@@ -139,7 +147,12 @@ impl Table {
                     self.intern(&mut offer);
                     let key = (offer.service.clone(), Arc::clone(&offer.version));
                     if fresh(&record, &key, number) {
-                        news |= self.serve(&mut record, &presence, key.clone(), number, offer);
+                        if self.has_room(&record, &key) {
+                            self.serve(&mut record, &presence, key.clone(), number, offer);
+                            news = true;
+                        } else {
+                            crowded.push((number, key.clone(), offer));
+                        }
                     }
                     if delta.full {
                         mentioned.insert(key);
@@ -163,9 +176,19 @@ impl Table {
                 }
             }
         }
+        // What has gone may have made room.
+        let mut all_fit = true;
+        for (number, key, offer) in crowded {
+            if self.has_room(&record, &key) {
+                self.serve(&mut record, &presence, key, number, offer);
+                news = true;
+            } else {
+                (self.refused, all_fit) = (self.refused + 1, false);
+            }
+        }
         if delta.full {
             record.synced = record.synced.max(delta.to);
-        } else if contiguous || !removes {
+        } else if contiguous || !removes && all_fit {
             record.advance(delta.from, delta.to);
         }
         // Too many tombstones go early; `purged` then makes others ask for the complete record.
@@ -197,15 +220,18 @@ impl Table {
         }
     }
 
-    fn serve(&mut self, record: &mut Record, at: &Arc<Presence>, key: Key, number: u64, offer: Service) -> bool {
-        let adds = !matches!(record.entries.get(&key), Some((_, Held::Served(_))));
-        if adds {
-            let bytes = record.bytes + entry_bytes(&key);
-            if record.served >= self.services_max || bytes > self.bytes_max || self.entries >= self.entries_max {
-                self.refused += 1;
-                return false;
-            }
-            record.bytes = bytes;
+    /// Whether an entry fits. A record may be twice as large as its owner may publish: when everything is replaced, what
+    /// is new comes before what is old goes.
+    fn has_room(&self, record: &Record, key: &Key) -> bool {
+        matches!(record.entries.get(key), Some((_, Held::Served(_))))
+            || record.served < 2 * self.services_max
+                && record.bytes + entry_bytes(key) <= 2 * self.bytes_max
+                && self.entries < self.entries_max
+    }
+
+    fn serve(&mut self, record: &mut Record, at: &Arc<Presence>, key: Key, number: u64, offer: Service) {
+        if !matches!(record.entries.get(&key), Some((_, Held::Served(_)))) {
+            record.bytes += entry_bytes(&key);
             record.served += 1;
             self.entries += 1;
         }
@@ -214,7 +240,6 @@ impl Table {
             self.view.put(&endpoint);
         }
         record.entries.insert(key, (number, Held::Served(endpoint)));
-        true
     }
 
     fn withdraw(&mut self, record: &mut Record, id: NodeId, key: Key, number: u64, now: Duration) {
@@ -299,6 +324,13 @@ impl Table {
         for record in self.records.values_mut() {
             record.purge(now, age);
         }
+    }
+
+    /// How large the tables are: of nodes, of members, of entries with tombstones, of shared texts.
+    #[cfg(test)]
+    pub(in crate::cluster) fn sizes(&self) -> [usize; 4] {
+        let entries = self.records.values().map(|record| record.entries.len()).sum();
+        [self.records.len(), self.presences.len(), entries, self.versions.len() + self.names.len()]
     }
 
     #[must_use]

@@ -166,10 +166,12 @@ fn limits_hold_for_the_owner_and_against_others() {
     assert!(matches!(a.publish(ZERO, vec![many[0].clone(), many[0].clone()]), Err(PublishError::Twice { .. })));
     assert!(matches!(a.publish(ZERO, vec![offer("a", "v 1")]), Err(PublishError::Version { .. })));
     b.up(&node(1));
+    // Others hold twice as many, because what is new comes before what is old goes.
+    let many = (0..41).map(|at| offer(&format!("s{at}"), "v1"));
     let changes = many.into_iter().zip(1..).map(|(offer, number)| (number, Change::Serve(offer))).collect();
-    let greedy = Delta { node: NodeId::from_u128(1), from: 0, to: 21, full: false, emptied: false, changes };
+    let greedy = Delta { node: NodeId::from_u128(1), from: 0, to: 41, full: false, emptied: false, changes };
     b.apply(ZERO, greedy, VIA);
-    assert_eq!(shown(&mut b).len(), 20);
+    assert_eq!(shown(&mut b).len(), 40);
     assert_eq!(b.refused(), 1);
 }
 
@@ -229,4 +231,60 @@ proptest! {
         let good = a.publish(ZERO, offers(&["orders", "users"])).unwrap().unwrap().encode();
         prop_assert!(Delta::decode(&good[..cut % good.len()]).is_err());
     }
+}
+
+#[test]
+fn what_is_made_up_about_a_record_ends_when_its_owner_hears_of_it() {
+    let (mut a, mut b) = (table(1), table(2));
+    b.up(&node(1));
+    let first = a.publish(ZERO, offers(&["orders", "users"])).unwrap().unwrap();
+    b.apply(ZERO, first, VIA);
+    // Somebody says that the owner withdrew one, changed the other, and serves a third.
+    let mut changed = offer("users", "v1");
+    changed.weight = 7;
+    let withdraw = Change::Withdraw { service: ServiceName::new("orders").unwrap(), version: Arc::from("v1") };
+    let changes = vec![(900, withdraw), (901, Change::Serve(changed)), (902, Change::Serve(offer("evil", "v1")))];
+    let lie = Delta { node: NodeId::from_u128(1), from: 3, to: 1_000, full: false, emptied: false, changes };
+    b.apply(ZERO, lie, VIA);
+    assert_eq!(shown(&mut b), ["evil/v1@n1", "users/v1@n1"]);
+    let more = a.publish(ZERO, offers(&["orders", "users", "mail"])).unwrap().unwrap();
+    b.apply(ZERO, more.clone(), VIA);
+    assert_eq!(shown(&mut b), ["evil/v1@n1", "users/v1@n1"], "the lie has the higher number");
+
+    assert_eq!(a.reassert(), None, "nobody has told the owner");
+    a.contest(b.synced(NodeId::from_u128(1)));
+    let truth = a.reassert().unwrap();
+    assert!(truth.full);
+    b.apply(ZERO, Delta::decode(&truth.encode()).unwrap(), VIA);
+    assert_eq!(shown(&mut b), ["mail/v1@n1", "orders/v1@n1", "users/v1@n1"]);
+    let snapshot = b.reader().snapshot();
+    assert_eq!(snapshot.service("users").unwrap().list()[0].offer.weight, 1);
+    assert_eq!(a.reassert(), None, "once is enough");
+    a.contest(b.synced(NodeId::from_u128(1)));
+    assert_eq!(a.reassert(), None);
+    // Gossip tells the owner as well.
+    let rumour = Delta { from: 5_000, to: 5_000, full: false, changes: Vec::new(), ..more };
+    a.apply(ZERO, rumour, VIA);
+    assert!(a.reassert().unwrap().to > 5_000);
+}
+
+#[test]
+fn a_complete_record_that_is_not_newer_removes_nothing() {
+    let (mut a, mut b) = (table(1), table(2));
+    b.up(&node(1));
+    let first = a.publish(ZERO, offers(&["orders", "users"])).unwrap().unwrap();
+    let damaged = Delta { full: true, from: 0, changes: vec![first.changes[0].clone()], ..first.clone() };
+    b.apply(ZERO, first, VIA);
+    assert_eq!(b.apply(ZERO, damaged, VIA), Applied::Stale);
+    assert_eq!(shown(&mut b), ["orders/v1@n1", "users/v1@n1"]);
+}
+
+#[test]
+fn numbers_outside_of_what_a_delta_says_it_covers_are_refused() {
+    let good = Delta { node: VIA, from: 3, to: 5, full: false, emptied: false, changes: Vec::new() };
+    for (number, fits) in [(3, false), (4, true), (5, true), (6, false)] {
+        let changes = vec![(number, Change::Serve(offer("orders", "v1")))];
+        assert_eq!(Delta::decode(&Delta { changes, ..good.clone() }.encode()).is_ok(), fits, "{number}");
+    }
+    assert!(Delta::decode(&Delta { to: u64::MAX, ..good }.encode()).is_err());
 }

@@ -34,9 +34,11 @@ const GOSSIP_MAX: usize = 32;
 /// Room for what is counted only roughly.
 const SLACK_BYTES: usize = 64 << 10;
 /// More than a member takes at most.
-const MEMBER_BYTES: usize = 160;
+const MEMBER_BYTES: usize = 168;
 /// More than an item of a summary takes at most.
-const ITEM_BYTES: usize = 32;
+const ITEM_BYTES: usize = 40;
+/// Most nodes of an answer that are asked for or said to be down: half of a message.
+const ITEMS_MAX: usize = MESSAGE_BYTES_MAX / 2 / ITEM_BYTES;
 
 /// The state of this node's own exchanges.
 #[derive(Debug, Default)]
@@ -60,6 +62,8 @@ impl Core {
 
     pub(super) fn check(&mut self, now: Now) {
         self.after(now, CHECK_MS, Task::Check);
+        self.make_room(now);
+        self.reassert();
         let state = self.shared.lock();
         let lacking = state.catalogue.wanted().len();
         let one = state.catalogue.wanted().iter().choose(&mut self.rng).map(|(id, via)| (*id, *via));
@@ -97,6 +101,11 @@ impl Core {
         if let Some(with) = with {
             self.begin(now, &with, (lacking <= ONLY_MAX).then_some(only));
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn await_answer(&mut self, now: Now, from: NodeId) {
+        self.exchanging.with = Some((from, now.mono + Duration::from_millis(ANSWER_MS)));
     }
 
     fn begin(&mut self, now: Now, with: &Identity, only: Option<Vec<NodeId>>) {
@@ -200,19 +209,25 @@ impl Core {
     }
 
     fn take(&mut self, now: Now, sender: &Identity, batch: Batch) {
-        let room = self.settings.members_max.saturating_sub(self.since.len());
+        let mut state = self.shared.lock();
+        state.room = self.settings.members_max.saturating_sub(self.swim.iter_membership_state().len());
         let mut fresh = Vec::new();
         for (id, incarnation) in batch.members {
-            let known = self.since.contains_key(&id.id());
-            if known || fresh.len() < room {
+            if state.admits(&id) {
                 fresh.push(Member::new(id, incarnation, State::Alive));
             }
         }
+        Counters::add(&self.counters.members_refused, std::mem::take(&mut state.refused));
+        drop(state);
         // Who learns the members of a whole cluster knows nothing that the cluster does not.
         let gossip = fresh.len() <= GOSSIP_MAX && fresh.len() <= self.swim.num_members();
         self.run(now, |swim, effects| swim.apply_many(fresh.into_iter(), gossip, effects));
         let mut state = self.shared.lock();
         for delta in batch.records {
+            // Whoever answers begins where the question said this node is.
+            if !delta.full && delta.from > state.catalogue.synced(delta.node) {
+                continue;
+            }
             state.catalogue.apply(now.mono, delta, sender.id());
         }
     }
@@ -245,7 +260,7 @@ impl Core {
 
     fn answer_summary(&self, summary: &Summary) -> Message {
         let known: HashMap<NodeId, &Item> = summary.items.iter().map(|item| (item.id, item)).collect();
-        let state = self.shared.lock();
+        let mut state = self.shared.lock();
         let (mut wants, mut downs) = (Vec::new(), Vec::new());
         let mut mine: HashMap<NodeId, u64> = HashMap::new();
         for member in self.swim.iter_membership_state() {
@@ -263,20 +278,25 @@ impl Core {
         }
         let me = self.swim.identity();
         for item in &summary.items {
-            if item.id != me.id() && !mine.contains_key(&item.id) {
+            if item.id == me.id() {
+                state.catalogue.contest(item.synced);
+            } else if !mine.contains_key(&item.id) {
                 wants.push(Item { id: item.id, epoch: 0, synced: 0 });
             }
         }
         drop(state);
+        let crowded = wants.len() + downs.len() > ITEMS_MAX;
+        downs.truncate(ITEMS_MAX);
+        wants.truncate(ITEMS_MAX - downs.len());
         let reserved = (wants.len() + downs.len()) * ITEM_BYTES;
-        let (batch, more) = self.gather(&summary.items, reserved, summary.only);
+        let (batch, left_out) = self.gather(&summary.items, reserved, summary.only);
         Message::Answer(Answer {
             sender: me.clone(),
             down: self.held_for_down(&summary.sender),
             batch,
             downs,
             wants,
-            more,
+            more: left_out || crowded,
         })
     }
 

@@ -1,9 +1,10 @@
 //! What follows from changes of the membership.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use foca::OwnedNotification;
+use foca::{OwnedNotification, State, Timer};
 
 use super::timers::Task;
 use super::{Action, Core, Notice, Now};
@@ -61,6 +62,45 @@ impl Core {
         }
         if known {
             self.actions.push_back(Action::Notice(Notice::MemberDown(Arc::clone(id.node()))));
+        }
+    }
+
+    pub(super) fn expire(&mut self, now: Now) {
+        self.forget_down(now, Duration::from_millis(self.settings.down_retain_ms));
+        let mut state = self.shared.lock();
+        state.suspicions.retain(|id, _| self.since.contains_key(id));
+        state.catalogue.expire(now.mono);
+        drop(state);
+        self.after(now, self.settings.tombstone_ms / 8, Task::Expire);
+    }
+
+    /// Makes room when there is none left: those that are down go first.
+    pub(super) fn make_room(&mut self, now: Now) {
+        if self.swim.iter_membership_state().len() >= self.settings.members_max {
+            self.forget_down(now, Duration::ZERO);
+        }
+    }
+
+    /// Forgets members that have been down for `age`. Others would take them for new again.
+    fn forget_down(&mut self, now: Now, age: Duration) {
+        let (mut since, mut gone) = (HashMap::new(), Vec::new());
+        for member in self.swim.iter_membership_state() {
+            let at = *self.since.get(&member.id().id()).unwrap_or(&now.mono);
+            if member.state() == State::Down && now.mono.saturating_sub(at) >= age {
+                gone.push(member.id().clone());
+            } else {
+                since.insert(member.id().id(), at);
+            }
+        }
+        self.since = since;
+        for id in gone {
+            let mut state = self.shared.lock();
+            if state.catalogue.presence(id.id()).is_none() {
+                // What it served is not kept any longer either.
+                state.catalogue.down(now.mono, id.id(), true);
+            }
+            drop(state);
+            self.run(now, |swim, effects| swim.handle_timer(Timer::RemoveDown(id), effects));
         }
     }
 

@@ -16,6 +16,14 @@ const GRACE_MS: u64 = 250;
 /// How often an unreachable node is asked for a sign of life.
 const NUDGE_MS: u64 = 1_000;
 
+/// Connections to a node fail.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failed {
+    /// The first failure since the node was reachable.
+    first: Duration,
+    latest: Duration,
+}
+
 /// Most bytes of a fragment: what a packet has left beside the seal and a header with the longest names.
 pub(super) fn fragment_bytes_max(settings: &Settings) -> usize {
     settings.packet_bytes_max - 400
@@ -50,11 +58,19 @@ impl Core {
         self.tell(delta);
     }
 
+    /// Objects when others hold something for this node's record that is not.
+    pub(super) fn reassert(&mut self) {
+        let delta = self.shared.lock().catalogue.reassert();
+        self.tell(delta);
+    }
+
     fn tell(&mut self, delta: Option<Delta>) {
         let Some(delta) = delta else { return };
         let fragments = delta.fragments(fragment_bytes_max(&self.settings));
         let crowded = self.swim.custom_broadcast_backlog() > crate::cluster::swim::news::BACKLOG_MAX;
-        if fragments.len() > FRAGMENTS_MAX || crowded {
+        // A complete record is one only as long as it is in one piece.
+        let torn = delta.full && fragments.len() > 1;
+        if fragments.len() > FRAGMENTS_MAX || crowded || torn {
             let hint = Delta { from: delta.to, full: false, emptied: false, changes: Vec::new(), ..delta };
             self.tell_fragment(&hint);
             return;
@@ -75,9 +91,12 @@ impl Core {
     pub fn report_unreachable(&mut self, now: Now, id: NodeId) {
         let Some(presence) = self.shared.lock().catalogue.presence(id).cloned() else { return };
         presence.set_reachable(false);
-        if self.unreachable.insert(id, now.mono).is_none() {
-            self.timers.push(now.mono + Duration::from_millis(GRACE_MS), Task::Nudge(id));
+        if let Some(failed) = self.unreachable.get_mut(&id) {
+            failed.latest = now.mono;
+            return;
         }
+        self.unreachable.insert(id, Failed { first: now.mono, latest: now.mono });
+        self.timers.push(now.mono + Duration::from_millis(GRACE_MS), Task::Nudge(id, now.mono));
     }
 
     pub(super) fn heard_from(&mut self, now: Now, id: NodeId) {
@@ -85,19 +104,20 @@ impl Core {
         if presence.is_reachable() {
             return;
         }
-        let Some(since) = self.unreachable.get(&id).copied() else {
+        let Some(failed) = self.unreachable.get(&id).copied() else {
             // The report has not come through, only its mark.
             self.report_unreachable(now, id);
             return;
         };
-        if now.mono.saturating_sub(since) >= Duration::from_millis(GRACE_MS) {
+        if now.mono.saturating_sub(failed.latest) >= Duration::from_millis(GRACE_MS) {
             self.unreachable.remove(&id);
             presence.set_reachable(true);
         }
     }
 
-    pub(super) fn nudge(&mut self, now: Now, id: NodeId) {
-        if !self.unreachable.contains_key(&id) {
+    pub(super) fn nudge(&mut self, now: Now, id: NodeId, begun: Duration) {
+        // If it has been reachable in between, whoever asks since then goes on asking.
+        if self.unreachable.get(&id).is_none_or(|failed| failed.first != begun) {
             return;
         }
         let Some(identity) = self.swim.iter_members().map(foca::Member::id).find(|member| member.id() == id).cloned()
@@ -106,7 +126,7 @@ impl Core {
             return;
         };
         self.run(now, |swim, effects| swim.announce(identity, effects));
-        self.timers.push(now.mono + Duration::from_millis(NUDGE_MS), Task::Nudge(id));
+        self.timers.push(now.mono + Duration::from_millis(NUDGE_MS), Task::Nudge(id, begun));
     }
 
     /// Leaves the cluster: what this node serves is published as draining, then it says good-bye. [`Action::Left`]

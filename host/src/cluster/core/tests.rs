@@ -1,3 +1,6 @@
+mod bounds;
+mod hostile;
+
 use crate::call::ServiceName;
 use crate::cluster::catalogue::{Service, ServiceState};
 use crate::cluster::exchange::{Item, Message, Summary};

@@ -19,8 +19,8 @@ pub(super) enum Task {
     Check,
     /// Drop what is old.
     Expire,
-    /// Ask a node that is said to be unreachable for a sign of life.
-    Nudge(NodeId),
+    /// Ask a node that is said to be unreachable, since the time given, for a sign of life.
+    Nudge(NodeId, Duration),
     /// Tell others once more that this node leaves.
     Farewell(u32),
     /// The announcement that this node drains has had its time: leave.
@@ -83,6 +83,11 @@ impl Timers {
         let shifted =
             std::mem::take(&mut self.heap).into_iter().map(|Reverse(due)| Reverse(Due { at: due.at + by, ..due }));
         self.heap = shifted.collect();
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.heap.len()
     }
 
     pub(super) fn clear(&mut self) {

@@ -79,6 +79,10 @@ impl foca::Codec<Identity> for Codec {
             // The seal says who sent it.
             return Err(WireError::Kind);
         }
+        if !state.admits(&src) {
+            return Err(WireError::Room);
+        }
+        state.source = src.clone();
         let rest = reader.remaining();
         buf.advance(buf.remaining() - rest);
         Ok(Header { src, src_incarnation, dst, message })
@@ -119,21 +123,23 @@ impl foca::Codec<Identity> for Codec {
         let kind = reader.u8()?;
         let id = full(&mut reader, &mut state)?;
         let incarnation = u16::try_from(reader.varint()?).map_err(|_| WireError::Number)?;
-        let member_state = match kind {
-            0 => {
-                state.suspicions.remove(&id.id());
-                State::Alive
-            }
-            1 => {
-                let by = reader.id()?;
-                note_suspicion(&mut state, &id, by);
-                State::Suspect
-            }
-            2 => State::Down,
+        let (member_state, by) = match kind {
+            0 => (State::Alive, None),
+            1 => (State::Suspect, Some(reader.id()?)),
+            2 => (State::Down, None),
             _ => return Err(WireError::Kind),
         };
         let rest = reader.remaining();
         buf.advance(buf.remaining() - rest);
+        if !state.admits(&id) {
+            // An error would make the rest of the packet void. That its sender lives is known already.
+            return Ok(Member::alive(state.source.clone()));
+        }
+        match by {
+            Some(by) => note_suspicion(&mut state, &id, by),
+            None if member_state == State::Alive => drop(state.suspicions.remove(&id.id())),
+            None => {}
+        }
         Ok(Member::new(id, incarnation, member_state))
     }
 }

@@ -64,6 +64,31 @@ impl Table {
         self.replace_own(now, BTreeMap::new())
     }
 
+    /// Somebody says to know this node's record up to `number`. See [`Table::reassert`].
+    pub fn contest(&mut self, number: u64) {
+        if number > self.own().synced {
+            self.contested = self.contested.max(number);
+        }
+    }
+
+    /// If somebody claims numbers that this node never gave: gives higher ones to all that it serves, so that the truth
+    /// wins wherever the claim is believed. Returns the complete record then.
+    pub fn reassert(&mut self) -> Option<Delta> {
+        let (contested, id) = (std::mem::take(&mut self.contested), self.me.node().id());
+        let own = self.own();
+        if contested <= own.synced {
+            return None;
+        }
+        own.synced = contested + 1;
+        own.entries.retain(|_, (_, held)| matches!(held, Held::Served(_)));
+        for (number, _) in own.entries.values_mut() {
+            own.synced += 1;
+            *number = own.synced;
+        }
+        (own.heard, own.purged) = (own.synced, own.synced);
+        Some(own.since(id, 0))
+    }
+
     /// What this node serves.
     #[must_use]
     pub fn offers(&self) -> Vec<Service> {
