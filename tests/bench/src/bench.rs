@@ -46,7 +46,7 @@ impl Bench<'_> {
     pub(crate) fn start(&self, side: Side) -> anyhow::Result<Server> {
         let files = self.files;
         match side {
-            Side::Native => self.place.native(),
+            Side::Native => self.place.native(None),
             Side::Lean => self.host(&files.lean, None),
             Side::Standard => self.host(&files.standard, None),
             Side::Wasmtime => {
@@ -62,7 +62,7 @@ impl Bench<'_> {
     pub(crate) fn host(&self, modules: &Path, config: Option<&Path>) -> anyhow::Result<Server> {
         let name = modules.file_name().unwrap_or_default();
         let data = self.files.data.join(name);
-        let host = Host { modules, data: &data, config };
+        let host = Host { modules, data: &data, config, member: None };
         if !data.exists() {
             let server = self.place.host(host)?;
             server.optimised()?;

@@ -48,7 +48,7 @@ pub(crate) fn measure(bench: &Bench<'_>, records: &mut Vec<Record>) -> anyhow::R
     let files = bench.files;
     let counts = files.data.join("callgrind");
     let config = Some(files.instructions_config.as_path());
-    let host = |modules| Host { modules, data: &files.instructions_data, config };
+    let host = |modules| Host { modules, data: &files.instructions_data, config, member: None };
     let under = ["valgrind", "--tool=callgrind", "--smc-check=all-non-file", "--instr-atstart=no"].map(str::to_owned);
     let out = format!("--callgrind-out-file={}/%p", counts.display());
     let under = [under.as_slice(), &[out]].concat();
@@ -65,7 +65,7 @@ pub(crate) fn measure(bench: &Bench<'_>, records: &mut Vec<Record>) -> anyhow::R
             remove_dir(&counts)?;
             fs::create_dir_all(&counts)?;
             let server = match side {
-                Side::Native => place.native()?,
+                Side::Native => place.native(None)?,
                 _ => place.host(host(modules))?,
             };
             let total = count(server, path, requests, &counts)?;

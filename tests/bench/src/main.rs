@@ -10,6 +10,7 @@ mod connection;
 mod cores;
 mod cpu;
 mod half;
+mod hop;
 mod http;
 mod instructions;
 mod load;
@@ -33,6 +34,7 @@ mod stats;
 mod stream;
 mod swap;
 mod table;
+mod tls;
 mod work;
 
 use std::cell::Cell;

@@ -12,6 +12,8 @@ use tokio::net::TcpListener;
 use tokio::time::sleep as pause;
 use tonic::transport::{Channel, Endpoint, Server, server::TcpIncoming};
 
+use crate::tls;
+
 #[path = "../../guests/bench-greeter/src/greeter.rs"]
 mod greeter;
 #[path = "../../guests/bench-front/src/routes.rs"]
@@ -38,11 +40,17 @@ pub(crate) enum Serve {
     NativeFront {
         #[arg(long)]
         greeter: SocketAddr,
+        /// Call it over mutual TLS, with the certificate in this folder
+        #[arg(long)]
+        tls: Option<PathBuf>,
         #[arg(long)]
         announce: PathBuf,
     },
     /// The tonic server
     NativeGreeter {
+        /// Serve over mutual TLS, with the certificate in this folder
+        #[arg(long)]
+        tls: Option<PathBuf>,
         #[arg(long)]
         announce: PathBuf,
     },
@@ -54,8 +62,11 @@ pub(crate) fn serve(serve: Serve) -> anyhow::Result<()> {
     runtime.block_on(async {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
         match serve {
-            Serve::NativeFront { greeter, announce } => {
-                let endpoint = Endpoint::from_shared(format!("http://{greeter}"))?;
+            Serve::NativeFront { greeter, tls, announce } => {
+                let endpoint = match tls {
+                    None => Endpoint::from_shared(format!("http://{greeter}"))?,
+                    Some(dir) => Endpoint::from_shared(format!("https://{greeter}"))?.tls_config(tls::client(&dir)?)?,
+                };
                 let channel = endpoint.connect_lazy();
                 write_announcement(&announce, listener.local_addr()?)?;
                 let listener = listener.tap_io(|stream| {
@@ -65,11 +76,14 @@ pub(crate) fn serve(serve: Serve) -> anyhow::Result<()> {
                 let app = routes::app(routes::Greeter::new(channel));
                 axum::serve(listener, app).await?;
             }
-            Serve::NativeGreeter { announce } => {
+            Serve::NativeGreeter { tls, announce } => {
                 write_announcement(&announce, listener.local_addr()?)?;
                 let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-                let server = Server::builder().add_service(greeter::service());
-                server.serve_with_incoming(incoming).await?;
+                let mut server = Server::builder();
+                if let Some(dir) = tls {
+                    server = server.tls_config(tls::server(&dir)?)?;
+                }
+                server.add_service(greeter::service()).serve_with_incoming(incoming).await?;
             }
         }
         Ok(())

@@ -103,7 +103,7 @@ fn sample(
 }
 
 /// The mean time of a call, in microseconds, as the front itself measures it; the median of several requests.
-fn sequence(server: &Server, duration: Duration) -> anyhow::Result<f64> {
+pub(crate) fn sequence(server: &Server, duration: Duration) -> anyhow::Result<f64> {
     let path = format!("/loop/{SEQUENCE_CALLS}");
     let begin = Instant::now();
     let mut means = Vec::new();

@@ -17,6 +17,8 @@ pub(crate) enum Rows {
     Stream,
     /// Many services in one host
     Services,
+    /// GET to a service that calls one on another host, over mutual TLS
+    Hop,
     /// Resident memory
     Memory,
     /// Replacing a module under load
@@ -28,7 +30,7 @@ pub(crate) enum Rows {
 }
 
 impl Rows {
-    pub(crate) const DEFAULT: [Self; 10] = [
+    pub(crate) const DEFAULT: [Self; 11] = [
         Self::Get,
         Self::Via,
         Self::Loop,
@@ -36,6 +38,7 @@ impl Rows {
         Self::Half,
         Self::Stream,
         Self::Services,
+        Self::Hop,
         Self::Memory,
         Self::Swap,
         Self::Start,

@@ -18,7 +18,7 @@ use crate::rows::Rows;
 use crate::server::Server;
 use crate::starts::StartSample;
 use crate::work::{FRONT_HOST, Side, Work};
-use crate::{bodies, half, instructions, requests, resident, services, starts, stream, swap};
+use crate::{bodies, half, hop, instructions, requests, resident, services, starts, stream, swap};
 
 /// Everything that was measured.
 #[derive(Debug, Default, Serialize)]
@@ -47,6 +47,9 @@ pub(crate) fn run(bench: &Bench<'_>) -> anyhow::Result<Samples> {
             let records = &mut samples.records;
             if bench.has(Rows::Stream) {
                 stream::measure(bench, round, side, records).with_context(|| format!("a stream, `{}`", side.name()))?;
+            }
+            if bench.has(Rows::Hop) {
+                hop::measure(bench, round, side, records).with_context(|| format!("a hop, `{}`", side.name()))?;
             }
             if bench.has(Rows::Memory) {
                 resident::measure(bench, round, side, records).with_context(|| format!("memory, `{}`", side.name()))?;

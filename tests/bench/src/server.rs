@@ -79,6 +79,22 @@ pub(crate) struct Host<'a> {
     pub(crate) modules: &'a Path,
     pub(crate) data: &'a Path,
     pub(crate) config: Option<&'a Path>,
+    pub(crate) member: Option<Member<'a>>,
+}
+
+/// What makes a host one of a cluster.
+#[derive(Clone, Copy)]
+pub(crate) struct Member<'a> {
+    /// The folder that `hostel cluster init` made.
+    pub(crate) cluster: &'a Path,
+    /// The node's name.
+    pub(crate) name: &'a str,
+    /// Where it listens for the others.
+    pub(crate) peer: SocketAddr,
+    /// Where another one listens.
+    pub(crate) seed: Option<SocketAddr>,
+    /// The service that it serves, of all in the folder of modules.
+    pub(crate) only: &'a str,
 }
 
 impl Place<'_> {
@@ -95,21 +111,30 @@ impl Place<'_> {
         }
         command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         command.args(["--log-format", "json"]);
-        self.start_announcing("host", command)
+        let Some(member) = host.member else {
+            return self.start_announcing("host", command);
+        };
+        command.arg("--cluster").arg(member.cluster).args(["--node", member.name, "--only", member.only]);
+        command.arg("--peer").arg(member.peer.to_string());
+        if let Some(seed) = member.seed {
+            command.arg("--seed").arg(seed.to_string());
+        }
+        self.start_announcing(&format!("host-{}", member.name), command)
     }
 
-    /// Starts the native greeter and the native front that calls it.
+    /// Starts the native greeter and the native front that calls it, over mutual TLS if there are certificates.
     ///
     /// # Errors
     ///
     /// When they do not get ready.
-    pub(crate) fn native(&self) -> anyhow::Result<Server> {
+    pub(crate) fn native(&self, tls: Option<&Path>) -> anyhow::Result<Server> {
         let mut command = self.command(&std::env::current_exe()?);
         command.arg("native-greeter");
-        let mut greeter = self.start_announcing("native-greeter", command)?;
-        let mut front = self.native_front(greeter.edge)?;
-        front.children.append(&mut greeter.children);
-        Ok(front)
+        if let Some(dir) = tls {
+            command.arg("--tls").arg(dir);
+        }
+        let greeter = self.start_announcing("native-greeter", command)?;
+        Ok(self.native_front(greeter.edge, tls)?.and(greeter))
     }
 
     /// Starts the native front alone.
@@ -117,9 +142,12 @@ impl Place<'_> {
     /// # Errors
     ///
     /// When it does not get ready.
-    pub(crate) fn native_front(&self, greeter: SocketAddr) -> anyhow::Result<Server> {
+    pub(crate) fn native_front(&self, greeter: SocketAddr, tls: Option<&Path>) -> anyhow::Result<Server> {
         let mut command = self.command(&std::env::current_exe()?);
         command.arg("native-front").arg("--greeter").arg(greeter.to_string());
+        if let Some(dir) = tls {
+            command.arg("--tls").arg(dir);
+        }
         self.start_announcing("native-front", command)
     }
 
@@ -211,6 +239,12 @@ impl Server {
             anyhow::ensure!(self.started.elapsed() < START_MAX, "it was not ready in time");
             std::thread::sleep(Duration::from_micros(100));
         }
+    }
+
+    /// Both as one, which is asked where this one is.
+    pub(crate) fn and(mut self, mut other: Self) -> Self {
+        self.children.append(&mut other.children);
+        self
     }
 
     /// Where the component of 0.2 is served.

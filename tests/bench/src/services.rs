@@ -123,5 +123,10 @@ fn alone(bench: &Bench<'_>) -> anyhow::Result<f64> {
 fn start(bench: &Bench<'_>, place: &Place<'_>, count: usize) -> anyhow::Result<Server> {
     let files = bench.files;
     let modules = files.services.join(count.to_string());
-    place.host(Host { modules: &modules, data: &files.services_data, config: Some(&files.services_config) })
+    place.host(Host {
+        modules: &modules,
+        data: &files.services_data,
+        config: Some(&files.services_config),
+        member: None,
+    })
 }

@@ -40,11 +40,11 @@ pub(crate) fn measure(bench: &Bench<'_>, round: usize, samples: &mut Vec<StartSa
 fn time_start(bench: &Bench<'_>, start: Start) -> anyhow::Result<Duration> {
     let (files, place) = (bench.files, &bench.place);
     let data = files.data.join("start");
-    let host = Host { modules: &files.alone, data: &data, config: None };
+    let host = Host { modules: &files.alone, data: &data, config: None, member: None };
     // The greeter is not part of this.
     let nobody = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
     let server = match start {
-        Start::Native => place.native_front(nobody)?,
+        Start::Native => place.native_front(nobody, None)?,
         Start::Empty => bench.host(&files.empty, None)?,
         Start::Cold => {
             remove_dir(&data)?;
