@@ -119,3 +119,23 @@ fn list(values: &[String]) -> Option<String> {
     let array = || toml::Value::Array(values.iter().cloned().map(toml::Value::String).collect()).to_string();
     (!values.is_empty()).then(array)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example is where people look for what can be set.
+    #[test]
+    fn the_example_has_every_setting_with_its_default() {
+        let text = include_str!("../../../config/hostel.toml");
+        let example: toml::Table = toml::from_str(text).unwrap();
+        let default = toml::Table::try_from(Config::default()).unwrap();
+        for (section, values) in &default {
+            let shown = example.get(section).and_then(toml::Value::as_table);
+            for (key, value) in values.as_table().unwrap() {
+                assert_eq!(shown.and_then(|shown| shown.get(key)), Some(value), "{section}.{key}");
+            }
+        }
+        toml::from_str::<Config>(text).unwrap();
+    }
+}
