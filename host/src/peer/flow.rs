@@ -108,27 +108,28 @@ pub(super) async fn receive<G: Send + Unpin + 'static>(
     if !shape.whole {
         return Ok(Body::stream(body));
     }
-    let mut read = Bytes::new();
+    // Nearly always there is one piece, which needs no copy.
+    let (mut first, mut read) = (Bytes::new(), BytesMut::new());
+    let joined = |first: Bytes, read: BytesMut| if read.is_empty() { first } else { read.freeze() };
     loop {
         let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
         match frame.transpose()?.map(Frame::into_data) {
-            None => return Ok(Body::full(read, None)),
-            // Nearly always there is one piece, which needs no copy.
-            Some(Ok(data)) if read.is_empty() => read = data,
+            None => return Ok(Body::full(joined(first, read), None)),
+            Some(Ok(data)) if first.is_empty() => first = data,
             Some(Ok(data)) => {
-                let mut longer = BytesMut::with_capacity(read.len() + data.len());
-                longer.extend_from_slice(&read);
-                longer.extend_from_slice(&data);
-                read = longer.freeze();
+                if read.is_empty() {
+                    read.extend_from_slice(&first);
+                }
+                read.extend_from_slice(&data);
             }
-            Some(Err(frame)) => return Ok(Body::full(read, frame.into_trailers().ok())),
+            Some(Err(frame)) => return Ok(Body::full(joined(first, read), frame.into_trailers().ok())),
         }
         if body.is_end_stream() {
-            return Ok(Body::full(read, None));
+            return Ok(Body::full(joined(first, read), None));
         }
         // It is not what it was said to be, and so goes on as what it is.
-        if read.len() > WHOLE_BYTES_MAX {
-            return Ok(Body::stream(Begun { first: Some(read), rest: body }));
+        if first.len().max(read.len()) > WHOLE_BYTES_MAX {
+            return Ok(Body::stream(Begun { first: Some(joined(first, read)), rest: body }));
         }
     }
 }

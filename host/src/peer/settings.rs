@@ -44,7 +44,8 @@ pub struct Settings {
     /// The longest such pause.
     pub backoff_max_ms: u64,
     /// How long a connection is used until a new one takes its place, less up to a tenth. Certificates are checked when a
-    /// connection is made, so this is also how long one may outlive its certificate.
+    /// connection is made, so this is also how long one may outlive its certificate: a server takes no more calls from one
+    /// that is a fifth and `drain_ms` older.
     pub connection_age_ms: u64,
     /// How long calls in flight may take to end when the host shuts down.
     pub drain_ms: u64,

@@ -106,7 +106,10 @@ impl Loaded {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut roots = RootCertStore::empty();
         for root in &files.roots {
-            roots.add(root.clone()).map_err(|error| bad(format!("the CA certificate cannot be used: {error}")))?;
+            roots.add(root.clone()).map_err(|error| {
+                let reason = format!("a certificate in it cannot be used: {error}");
+                PkiError::Certificate { file: dir.join("ca.pem"), reason }
+            })?;
         }
         let roots = Arc::new(roots);
         let own_name = server_name(&identity.cluster, Some(&identity.node)).map_err(bad)?;

@@ -9,6 +9,7 @@ use std::cell::Cell;
 thread_local! {
     static LIVE: Cell<i64> = const { Cell::new(0) };
     static PEAK: Cell<i64> = const { Cell::new(0) };
+    static TOTAL: Cell<i64> = const { Cell::new(0) };
 }
 
 /// The system's allocator, counted per thread.
@@ -19,6 +20,7 @@ fn count(bytes: i64) {
     let _ = LIVE.try_with(|live| {
         live.set(live.get() + bytes);
         PEAK.with(|peak| peak.set(peak.get().max(live.get())));
+        TOTAL.with(|total| total.set(total.get() + bytes.max(0)));
     });
 }
 
@@ -50,6 +52,11 @@ static ALLOCATOR: Counted = Counted;
 /// Bytes that this thread has allocated, less those it has given back.
 pub(super) fn live() -> i64 {
     LIVE.get()
+}
+
+/// All bytes that this thread has ever allocated.
+pub(super) fn total() -> i64 {
+    TOTAL.get()
 }
 
 /// Forgets how much it was at most.

@@ -12,9 +12,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::Kind;
 use super::frames::{CALL, HELLO, at_random, head};
 use super::world::{Echo, TWO, World, echo, get, handler, identity, soon, until};
+use super::{Kind, heap};
 use crate::call::Response;
 use crate::peer::{Connected, Server, Settings};
 
@@ -145,6 +145,35 @@ async fn frames_at_random_end_their_own_connection_at_most() {
     println!("{connections} connections, {frames} frames, {} calls got through", calls.load(Ordering::Relaxed));
     assert_eq!((snapshot.connections, snapshot.panics), (0, 0));
     assert!(calls.load(Ordering::Relaxed) > 100, "too mad to test anything");
+}
+
+#[tokio::test]
+async fn a_whole_body_in_many_pieces_is_put_together_once() {
+    let server = Server::new(TWO, Arc::new(echo()), Arc::new(Echo), Settings::default());
+    let stop = CancellationToken::new();
+    let (ours, serving) = inside(Settings::default(), &server, &stop);
+    let (mut sender, connection) = h2::client::handshake(ours).await.unwrap();
+    tokio::spawn(async move { drop(connection.await) });
+    let mut request = Request::post("/").body(()).unwrap();
+    for (name, value) in &CALL[3..] {
+        request.headers_mut().insert(*name, HeaderValue::from_static(value));
+    }
+    let before = heap::total();
+    let (response, mut body) = sender.send_request(request, false).unwrap();
+    const PIECES: usize = 20_000;
+    (0..PIECES).for_each(|at| body.send_data(bytes::Bytes::from_static(b"x"), at + 1 == PIECES).unwrap());
+    let mut answer = soon("an answer", response).await.unwrap().into_body();
+    let mut read = 0;
+    while let Some(data) = answer.data().await {
+        read += data.unwrap().len();
+    }
+    assert_eq!(read, PIECES);
+    // Copying all of it for each piece would be 200 MB.
+    let allocated = heap::total() - before;
+    assert!(allocated < 40 << 20, "{allocated} bytes");
+    stop.cancel();
+    drop((sender, answer, body));
+    soon("the end", serving).await.unwrap();
 }
 
 #[tokio::test]

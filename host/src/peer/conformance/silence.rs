@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use http_body_util::BodyExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use super::Kind;
+use super::frames::{END_HEADERS, END_STREAM, HEADERS, HELLO, RST_STREAM, frames};
+use super::million::{call, streams};
 use super::world::{World, context, data, echo, get, handler, identity, orders, post, streamed};
 use crate::call::{Body, ErrorKind, Response};
-use crate::peer::LinkEvent;
+use crate::peer::{Connected, LinkEvent};
 
 const ONE_WAY: [(&str, &str); 2] = [("one", "two"), ("two", "one")];
 
@@ -111,6 +114,57 @@ async fn connections_grow_old_without_anybody_noticing() {
     // A stream that outlives its connection's age goes on.
     sender.send(data("still")).await.unwrap();
     assert_eq!(long.frame().await.unwrap().unwrap().into_data().unwrap(), "still");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_makes_its_peers_connect_anew() {
+    let theirs = crate::peer::Settings { connection_age_ms: 60_000, ..Default::default() };
+    let world = World::between(Kind::Memory, echo(), Default::default(), theirs).await;
+    let (sender, body) = streamed();
+    let mut long = world.call(post(body)).await.unwrap().into_body();
+    for _ in 0..200 {
+        world.call(post(Body::full("x", None))).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    // A fifth later than a client of the same settings would: at 72 s and at 144 s.
+    assert_eq!(world.client.snapshot().connected, 3);
+    sender.send(data("still")).await.unwrap();
+    assert_eq!(long.frame().await.unwrap().unwrap().into_data().unwrap(), "still");
+    drop((sender, long));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.server.snapshot().connections, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_hear_that_its_connection_is_old_is_served_no_more() {
+    let theirs = crate::peer::Settings { connection_age_ms: 60_000, drain_ms: 5_000, ..Default::default() };
+    let world = World::between(Kind::Memory, echo(), Default::default(), theirs).await;
+    let (mut ours, io) = tokio::io::duplex(1 << 20);
+    let (server, stop) = (world.server.clone(), world.stop.clone());
+    let serving = tokio::spawn(async move {
+        server.serve(Connected { io: Box::new(io), peer: identity("mad") }, stop).await;
+    });
+    ours.write_all(HELLO).await.unwrap();
+    let (mut answered, mut refused) = (Vec::new(), Vec::new());
+    for (second, stream) in streams().take(100).enumerate() {
+        ours.write_all(&call(stream, END_HEADERS | END_STREAM)).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut read = vec![0; 64 << 10];
+        let length = ours.read(&mut read).await.unwrap();
+        // It answers neither PING nor GOAWAY.
+        for frame in frames(&read[..length]).iter().filter(|frame| frame[5..9] == stream.to_be_bytes()) {
+            match frame[3] {
+                HEADERS => answered.push(second),
+                RST_STREAM => refused.push((second, frame[9..].to_vec())),
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(answered, (0..77).collect::<Vec<_>>());
+    assert!(refused.iter().all(|(_, code)| *code == [0, 0, 0, 7]), "{refused:?}");
+    assert_eq!(refused.iter().map(|(second, _)| *second).collect::<Vec<_>>(), (77..100).collect::<Vec<_>>());
+    drop(ours);
+    serving.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

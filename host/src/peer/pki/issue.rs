@@ -63,6 +63,9 @@ pub struct Issuing {
 ///
 /// [`PkiError`] when there is no CA, others can read its key, or the certificate would not be good for anything.
 pub fn issue(dir: &Path, issuing: Issuing) -> Result<Token, PkiError> {
+    if issuing.valid > CA_LIFE {
+        return Err(PkiError::Issue("it would be good for more than ten years; ask for less".to_owned()));
+    }
     let ca_file = dir.join("ca.pem");
     let ca_pem = read_bounded(&ca_file)?;
     let cluster = cluster_of(&ca_pem).map_err(|reason| PkiError::Certificate { file: ca_file, reason })?;

@@ -118,6 +118,17 @@ fn a_certificate_of_another_node_is_no_renewal() {
 }
 
 #[test]
+fn certificates_for_all_time_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), &cluster()).unwrap();
+    for valid in [Duration::MAX, Duration::from_secs(11 * 365 * 24 * 3600)] {
+        let error = issue(dir.path(), issuing("one", valid)).unwrap_err().to_string();
+        assert!(error.contains("ask for less"), "{error}");
+    }
+    issue(dir.path(), issuing("one", Duration::from_secs(9 * 365 * 24 * 3600))).unwrap();
+}
+
+#[test]
 fn identities_are_read_strictly() {
     let uri = "hostel://shop/node/one";
     assert_eq!(node_uri(&parse_identity(uri).unwrap()), uri);

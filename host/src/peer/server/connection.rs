@@ -14,9 +14,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
 use futures::stream::{FuturesUnordered, Stream};
-use h2::RecvStream;
 use h2::server::{Builder, SendResponse};
+use h2::{Reason, RecvStream};
 use http::Method;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{LINK_VERSION, Service};
@@ -49,15 +50,20 @@ pub(super) async fn serve(
     let mut stopping = pin!(stop.cancelled());
     let mut aging = pin!(tokio::time::sleep(Duration::from_millis(settings.connection_age_ms).mul_f64(AGE_GRACE)));
     let mut draining = None;
-    let mut leaving = false;
+    let (mut leaving, mut refusing) = (false, false);
     std::future::poll_fn(|cx| {
         if draining.is_none() && stopping.as_mut().poll(cx).is_ready() {
             connection.graceful_shutdown();
             draining = Some(Box::pin(tokio::time::sleep(settings.drain())));
         }
-        if !leaving && aging.as_mut().poll(cx).is_ready() {
-            leaving = true;
-            connection.graceful_shutdown();
+        while !refusing && aging.as_mut().poll(cx).is_ready() {
+            if leaving {
+                refusing = true;
+            } else {
+                leaving = true;
+                connection.graceful_shutdown();
+                aging.as_mut().reset(Instant::now() + settings.drain());
+            }
         }
         if draining.as_mut().is_some_and(|drained| drained.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Ok(()));
@@ -67,7 +73,13 @@ pub(super) async fn serve(
             while let Poll::Ready(accepted) = connection.poll_accept(cx) {
                 // At its end, what is left of its calls cannot be answered any more.
                 let Some(accepted) = accepted else { return Poll::Ready(Ok(())) };
-                let (request, respond) = accepted?;
+                let (request, mut respond) = accepted?;
+                // A peer decides when it has heard that this connection is old, and the one that shows an expired
+                // certificate on the next may not want to.
+                if refusing {
+                    respond.send_reset(Reason::REFUSED_STREAM);
+                    continue;
+                }
                 service.counters.calls.fetch_add(1, Ordering::Relaxed);
                 calls.push(answer(service.clone(), peer.clone(), request, respond));
             }
