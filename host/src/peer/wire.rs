@@ -86,7 +86,7 @@ pub(super) fn request(
     let path = head.uri.path_and_query().map_or(0, |path| path.as_str().len());
     check_size(headers, path, headers_bytes_max, Side::Caller)?;
     headers.reserve(8);
-    let body = seal(headers, body, headers_bytes_max)?;
+    let body = seal(headers, body, headers_bytes_max, Side::Caller)?;
     headers.insert(TARGET, text(target.as_str()));
     headers.insert(header::CALLER, text(context.caller.as_str()));
     headers.insert(header::DEPTH, HeaderValue::from(context.depth));
@@ -179,7 +179,11 @@ pub(super) fn response(
     }
     clean(&mut head.headers);
     check_size(&head.headers, 0, headers_bytes_max, Side::Callee)?;
-    let body = if to_head { Sent::Full(Bytes::new(), None) } else { seal(&mut head.headers, body, headers_bytes_max)? };
+    let body = if to_head {
+        Sent::Full(Bytes::new(), None)
+    } else {
+        seal(&mut head.headers, body, headers_bytes_max, Side::Callee)?
+    };
     head.extensions.clear();
     Ok((http::Response::from_parts(head, ()), body))
 }
@@ -219,10 +223,10 @@ pub(super) fn arrived_trailers(mut trailers: HeaderMap) -> Result<HeaderMap, Cal
     Ok(trailers)
 }
 
-fn seal(headers: &mut HeaderMap, body: Body, bytes_max: u32) -> Result<Sent, CallError> {
+fn seal(headers: &mut HeaderMap, body: Body, bytes_max: u32, side: Side) -> Result<Sent, CallError> {
     match body.try_into_full() {
         Ok((data, sent)) => {
-            let sent = sent.map(|sent| trailers(sent, bytes_max, Side::Caller)).transpose()?;
+            let sent = sent.map(|sent| trailers(sent, bytes_max, side)).transpose()?;
             let says = headers.get(CONTENT_LENGTH).map(|length| length.as_bytes() == data.len().to_string().as_bytes());
             if says == Some(false) {
                 hide_length(headers);

@@ -41,6 +41,17 @@ fn interim_responses_are_none() {
     assert_eq!((error.kind(), error.side()), (ErrorKind::BadResponse, Side::Callee));
 }
 
+/// Each end is told of its own mistake: a service whose trailers are too large has answered badly, its caller did nothing wrong.
+#[test]
+fn trailers_that_are_too_large_are_the_mistake_of_whoever_made_them() {
+    let large = || HeaderMap::from_iter([(http::header::COOKIE, HeaderValue::from_bytes(&[b'x'; 9 << 10]).unwrap())]);
+    let body = || Body::full("x", Some(large()));
+    let error = request(&orders(), Request::new(body()), &context(), 8 << 10).err().unwrap();
+    assert_eq!((error.kind(), error.side()), (ErrorKind::HeadersTooLarge, Side::Caller));
+    let error = response(Response::new(body()), false, 8 << 10).err().unwrap();
+    assert_eq!((error.kind(), error.side()), (ErrorKind::BadResponse, Side::Callee));
+}
+
 fn name() -> impl Strategy<Value = HeaderName> {
     prop_oneof![
         "[a-z][a-z0-9-]{0,20}".prop_map(|name| HeaderName::from_bytes(name.as_bytes()).unwrap()),
