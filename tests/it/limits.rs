@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::harness::guests::{HOSTILE, HOSTILE_LEAN, HOSTILE2};
 use crate::harness::http::get;
-use crate::harness::world::{Place, Plan};
+use crate::harness::world::{NO_POLICIES, Place, Plan};
 
 crate::both_ways! {
     cpu_time_of_a_call,
@@ -23,10 +23,11 @@ crate::both_ways! {
 
 const HOSTILES: [&str; 3] = ["hostile", "hostile2", "hostile-lean"];
 
-/// All hostile guests, with the same manifest.
+/// All hostile guests, with the same manifest, and without policies: each call is to meet the limit itself.
 fn hostiles(place: Place, manifest: &str) -> Plan {
     let guests = [&HOSTILE, &HOSTILE2, &HOSTILE_LEAN];
-    guests.iter().fold(place.plan(), |plan, guest| plan.callee(guest).manifest(guest.name, manifest))
+    let manifest = format!("{manifest}{NO_POLICIES}");
+    guests.iter().fold(place.plan(), |plan, guest| plan.callee(guest).manifest(guest.name, &manifest))
 }
 
 async fn cpu_time_of_a_call(place: Place) {

@@ -12,7 +12,7 @@ use crate::harness::grpc::{FailDetail, RichStatus, ask, next};
 use crate::harness::guests::{ECHO, HOSTILE, HOSTILE_LEAN, HOSTILE2, LEAN_BARE, RELAY};
 use crate::harness::http::{Client, next as next_piece, pushed, request};
 use crate::harness::wait::{LONG, within};
-use crate::harness::world::Place;
+use crate::harness::world::{NO_POLICIES, Place};
 
 crate::both_ways! {
     errors_keep_their_details,
@@ -135,8 +135,11 @@ async fn a_client_stream_that_breaks_off_reaches_the_callee_as_an_end(place: Pla
 
 /// A body that breaks off must not look like one that is whole.
 async fn bodies_that_break_off_do_not_end_well(place: Place) {
-    let plan = place.plan().caller_as("front", &ECHO).callee(&ECHO);
-    let world = plan.callee(&HOSTILE).callee(&HOSTILE2).callee(&HOSTILE_LEAN).start().await;
+    let mut plan = place.plan().caller_as("front", &ECHO).manifest("front", NO_POLICIES);
+    for guest in [&ECHO, &HOSTILE, &HOSTILE2, &HOSTILE_LEAN] {
+        plan = plan.callee(guest).manifest(guest.name, NO_POLICIES);
+    }
+    let world = plan.start().await;
     for path in [
         "/echo/break/3",
         "/front/call/echo/break/3",

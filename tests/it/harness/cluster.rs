@@ -21,6 +21,7 @@ use tempfile::TempDir;
 
 use super::builder::{Builder, Member};
 use super::host::Host;
+use super::http::{get, with};
 use super::wait::eventually;
 
 /// How soon all nodes must know of each other, and of all services, for a test not to fail.
@@ -35,7 +36,7 @@ probe_ms = 300
 ack_ms = 150
 suspect_ms = 1000
 gossip_ms = 100
-heal_ms = 500
+heal_ms = 1000
 join_retry_ms = 300
 drain_spread_ms = 200
 leave_spread_ms = 200
@@ -184,13 +185,17 @@ impl Cluster {
         (node.host, node.state) = (host, State::Running);
     }
 
-    /// Waits until all nodes that run know each other, and what each of them serves right now.
+    /// Waits until all nodes that run know each other, and the edge of each takes calls for what the others serve right now:
+    /// services must have a route at `Host: NAME.localhost`, as they have by default.
     pub async fn settled(&self) {
         eventually("all nodes know all others", SETTLED_WITHIN, async || {
             let reports = join_all(self.running().map(|(_, host)| host.cluster())).await;
-            for viewer in &reports {
+            for ((_, host), viewer) in self.running().zip(&reports) {
                 for other in reports.iter().filter(|other| other["node"]["id"] != viewer["node"]["id"]) {
                     knows(viewer, &other["node"])?;
+                    for [service, ..] in serves(&other["node"]) {
+                        host.routes_to(service.as_str().unwrap_or_default()).await?;
+                    }
                 }
             }
             Ok(())
@@ -234,6 +239,14 @@ impl Host {
     /// What a node says of the cluster.
     pub async fn cluster(&self) -> Value {
         self.admin_get("/api/v1/cluster").await.expect(200).json()
+    }
+
+    /// Whether the edge would take a request for a service: with a time-out that is none, it says so instead, and calls nobody.
+    /// The routes of a service come after its name, as they do not travel by gossip.
+    async fn routes_to(&self, service: &str) -> Result<(), String> {
+        let request = get(&format!("http://{service}.localhost:{}/", self.edge.port()));
+        let reply = self.http.send(with(request, "hostel-timeout", "none")).await;
+        if reply.status == 400 { Ok(()) } else { Err(format!("{} for {service}: {reply}", self.edge)) }
     }
 
     /// What a node says of another one; null if nothing.

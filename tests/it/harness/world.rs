@@ -17,6 +17,17 @@ use super::host::{DEPLOYED_WITHIN, Host};
 use super::logs::Event;
 use super::wait::eventually;
 
+/// For the end of a manifest: every call is sent once, whatever became of those before it. For guests that fail on purpose,
+/// again and again, which policies would keep from the tests.
+pub const NO_POLICIES: &str = "
+[policy.retry]
+retries_max = 0
+[policy.breaker]
+enabled = false
+[policy.outlier]
+enabled = false
+";
+
 /// Where the services of a scenario are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {

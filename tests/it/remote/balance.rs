@@ -10,10 +10,11 @@ use crate::harness::cluster::Cluster;
 use crate::harness::guests::{ECHO, LEAN_BARE};
 use crate::harness::host::Host;
 use crate::harness::load::Load;
+use crate::harness::wait::{LONG, eventually};
 
 async fn served(cluster: &Cluster, node: &str) -> f64 {
     let metrics = cluster.host(node).metrics().await;
-    metrics.sum("hostel_calls_total", &[("service", "echo"), ("locality", "local")])
+    metrics.sum("hostel_calls_total", &[("service", "echo"), ("locality", "local"), ("code", "200")])
 }
 
 fn echo() -> Builder {
@@ -95,8 +96,14 @@ async fn full_everywhere_is_said_at_once() {
             tokio::spawn(async move { http.get(&url).await })
         })
         .collect();
-    cluster.host("one").in_flight("echo", 1).await;
-    cluster.host("two").in_flight("echo", 1).await;
+    for node in ["one", "two"] {
+        eventually("each node serves one", LONG, async || {
+            let metrics = cluster.host(node).metrics().await;
+            let now = metrics.sum("hostel_calls_in_flight", &[("service", "echo"), ("locality", "local")]);
+            (now == 1.0).then_some(()).ok_or_else(|| metrics.text)
+        })
+        .await;
+    }
     let begun = tokio::time::Instant::now();
     one.get("/echo/hello/x").await.expect_problem(503, "unavailable");
     assert!(begun.elapsed() < Duration::from_millis(1000), "{:?}", begun.elapsed());

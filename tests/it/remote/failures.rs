@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use tokio::time::Instant;
-use tonic::Code;
+use tonic::{Code, Streaming};
 
 use crate::harness::builder::Builder;
 use crate::harness::cluster::{Cluster, QUICK};
-use crate::harness::grpc::{ask, next};
+use crate::harness::grpc::{EchoReply, ask, next};
 use crate::harness::guests::{ECHO, RELAY};
 use crate::harness::host::Host;
 use crate::harness::http::{Client, get, next as next_piece};
@@ -49,6 +49,14 @@ async fn breaks_off(mut response: http::Response<Incoming>) {
     assert!(matches!(end, Some(Err(_))), "it ended well");
 }
 
+/// The same as messages of gRPC.
+async fn messages(host: &Host, service: &str) -> Streaming<EchoReply> {
+    let replies = host.grpc(service).server_stream(ask("x", 1_000_000, 5)).await;
+    let mut replies = replies.unwrap().into_inner();
+    next(&mut replies).await.unwrap().expect("a message");
+    replies
+}
+
 async fn idle(host: &Host, service: &str) {
     within(&format!("{service} is at rest"), NOTICED, host.in_flight(service, 0)).await;
 }
@@ -57,20 +65,22 @@ async fn idle(host: &Host, service: &str) {
 async fn a_callee_that_dies_breaks_the_stream_off() {
     let mut cluster = cluster().await;
     let response = stream(cluster.host("edge")).await;
-    let replies = cluster.host("edge").grpc("relay").server_stream(ask("x", 1_000_000, 5)).await;
-    let mut replies = replies.unwrap().into_inner();
-    next(&mut replies).await.unwrap().expect("a message");
+    let relayed = messages(cluster.host("edge"), "relay").await;
+    let direct = messages(cluster.host("edge"), "echo").await;
     cluster.kill("callee");
     let killed = Instant::now();
     breaks_off(response).await;
-    let end = async {
+    let end = async |mut replies: Streaming<EchoReply>| {
         loop {
             if let Err(status) = next(&mut replies).await {
                 break status;
             }
         }
     };
-    let status = within("the stream breaks off", NOTICED, end).await;
+    let status = within("the stream breaks off", NOTICED, end(relayed)).await;
+    // A guest hears that a body broke off, and not why: what `relay` says of it is its own.
+    assert_eq!(status.code(), Code::Internal, "{status:?}");
+    let status = within("the stream breaks off", NOTICED, end(direct)).await;
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     // The system says so at once: nobody has to wait for a sign of life.
     assert!(killed.elapsed() < Duration::from_secs(1), "{:?}", killed.elapsed());
@@ -97,9 +107,7 @@ async fn a_callee_that_freezes_breaks_the_stream_off() {
 #[tokio::test]
 async fn nobody_works_for_a_caller_that_died() {
     let mut cluster = cluster().await;
-    let replies = cluster.host("edge").grpc("relay").server_stream(ask("x", 1_000_000, 5)).await;
-    let mut replies = replies.unwrap().into_inner();
-    next(&mut replies).await.unwrap().expect("a message");
+    let _replies = messages(cluster.host("edge"), "relay").await;
     cluster.host("callee").in_flight("echo", 1).await;
     cluster.kill("caller");
     idle(cluster.host("callee"), "echo").await;
@@ -161,8 +169,7 @@ async fn a_callee_that_stops_finishes_what_it_has() {
 /// One that cannot end in time is broken off.
 #[tokio::test]
 async fn a_callee_that_stops_does_not_wait_for_ever() {
-    let hasty = format!("{QUICK}[modules]\ndrain_ms = 300\n");
-    let callee = Host::builder().config(&hasty).guest(&ECHO);
+    let callee = quick().environment("HOSTEL_PEER_DRAIN_MS", "300").guest(&ECHO);
     let mut cluster = Cluster::start([("edge", quick()), ("callee", callee)]).await;
     let response = stream(cluster.host("edge")).await;
     let begun = Instant::now();
