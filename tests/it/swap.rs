@@ -10,6 +10,7 @@ use crate::harness::guests::{marked, marker_text};
 use crate::harness::host::Host;
 use crate::harness::http::{Client, get, next};
 use crate::harness::raw::Raw;
+use crate::harness::reply::Reply;
 use crate::harness::tiny;
 use crate::harness::wait::throughout;
 
@@ -42,19 +43,32 @@ async fn calls_in_flight_end_on_the_version_they_began_on() {
 /// A version has only so long to finish: then the calls that are left are ended, and told so.
 #[tokio::test]
 async fn draining_ends_at_its_time_limit() {
-    let host = Host::builder().module("marked", &marked(1)).config("[modules]\ndrain_ms = 500\n").start().await;
+    let (host, reply) = cut_off("[policy.retry]\nretries_max = 0\n").await;
+    assert!([502, 503].contains(&reply.status), "{reply}");
+    reply.expect_no_internals();
+    let event = host.logs("the log says so", |event| event.is_about("marked") && event.contains("cut off"));
+    assert_eq!(event.await.level(), "warn");
+}
+
+/// Unless they may be sent again, to the new version.
+#[tokio::test]
+async fn what_is_cut_off_is_sent_again_where_that_does_no_harm() {
+    let (_host, reply) = cut_off("").await;
+    assert_eq!(reply.expect(200).text(), marker_text(2));
+}
+
+/// What becomes of a call that takes longer than its version, which is replaced, may take to drain.
+async fn cut_off(manifest: &str) -> (Host, Reply) {
+    let builder = Host::builder().module("marked", &marked(1)).manifest("marked", manifest);
+    let host = builder.config("[modules]\ndrain_ms = 500\n").start().await;
     let sleeping = tokio::spawn({
-        let (http, url) = (host.http.clone(), host.url("/marked/sleep/9000"));
+        let (http, url) = (host.http.clone(), host.url("/marked/sleep/4000"));
         async move { http.get(&url).await }
     });
     host.in_flight("marked", 1).await;
     host.install("marked", &marked(2));
     host.answers("/marked/whole", 200, &marker_text(2)).await;
-    let reply = sleeping.await.unwrap();
-    assert!([502, 503].contains(&reply.status), "{reply}");
-    reply.expect_no_internals();
-    let event = host.logs("the log says so", |event| event.is_about("marked") && event.contains("cut off"));
-    assert_eq!(event.await.level(), "warn");
+    (host, sleeping.await.unwrap())
 }
 
 #[tokio::test]

@@ -51,8 +51,12 @@ async fn optimised_code_takes_over_between_calls() {
     assert_eq!(String::from_utf8(body).unwrap(), marker_text(marker).repeat(120));
     // And then that instance is gone.
     host.service_is("z", "one instance is left", |service| service["instances"] == 1).await;
-    let metrics = host.metrics().await;
-    assert!(metrics.sum("hostel_instances_ended_total", &[("service", "z"), ("reason", "retired")]) >= 1.0);
+    let metrics = eventually("it is counted", Duration::from_secs(10), async || {
+        let metrics = host.metrics().await;
+        let retired = metrics.sum("hostel_instances_ended_total", &[("service", "z"), ("reason", "retired")]);
+        if retired >= 1.0 { Ok(metrics) } else { Err(metrics.text) }
+    });
+    let metrics = metrics.await;
     assert_eq!(metrics.sum("hostel_module_swaps_total", &[("service", "z")]), 1.0, "this is no swap");
 
     host.install("again", &marked(marker));
