@@ -5,8 +5,9 @@
 //! ([`Summary`]). The other answers with what is missing there, and asks for what is missing here ([`Answer`]); the
 //! first sends it ([`Message::Push`]). Summaries are 24 bytes a node, so two nodes that agree have little to say.
 //!
-//! A message has at most [`MESSAGE_BYTES_MAX`] bytes. What does not fit is left out, and said to be (`more`); the
-//! one who began then begins again.
+//! A message has at most [`MESSAGE_BYTES_MAX`] bytes, and mostly far less, since making and reading it is the work of the
+//! task that answers probes too. What does not fit is left out, and said to be (`more`); the one who began then begins
+//! again at once.
 
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@
 //! configured; links can be cut in one direction or both, nodes killed, restarted, frozen and slowed down. Exchanges
 //! (the peer link) take time, and fail where packets cannot pass.
 
+mod full;
 mod hostile;
 mod network;
 mod running;
@@ -28,6 +29,7 @@ use super::node::{Node, NodeError, NodeId};
 use super::seal::{Keyring, SealError, Sealer, Secret};
 use super::settings::Settings;
 
+pub use self::full::{Full, full};
 pub use self::hostile::{Report, hostile};
 pub use self::network::Link;
 

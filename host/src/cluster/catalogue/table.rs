@@ -344,6 +344,12 @@ impl Table {
         self.records.get(&id).map_or(0, |record| record.synced)
     }
 
+    /// Whether `delta` begins where the record is known to, or before.
+    #[must_use]
+    pub fn follows(&self, delta: &Delta) -> bool {
+        delta.full || delta.from <= self.records.get(&delta.node).map_or(EMPTY, Record::reached)
+    }
+
     /// What changed in the record of `id` after `from`; `None` when nothing did that is known here.
     #[must_use]
     pub fn since(&self, id: NodeId, from: u64) -> Option<Delta> {

@@ -243,3 +243,31 @@ fn status_says_who_is_there_in_what_state_and_who_suspects_whom() {
     assert_eq!(state(&simulation).suspected_by, None);
     assert!(state(&simulation).age < SECOND);
 }
+
+#[test]
+fn who_joins_a_cluster_with_many_services_learns_them_in_small_pieces_at_once() {
+    let settings = Settings { join_retry_ms: 100, ..Settings::default() };
+    let mut simulation = Simulation::new(23, Link::default());
+    for _ in 0..12 {
+        simulation.add(Spec { settings: settings.clone(), ..Spec::default() }).unwrap();
+    }
+    simulation.run_for(10 * SECOND);
+    for at in 0..12 {
+        simulation.with(at, |core, now| core.publish(now, offers(1_000))).unwrap().unwrap();
+    }
+    simulation.run_until(120 * SECOND, |s| (0..12).all(|at| seen(s, at) == 11_000)).unwrap();
+    let request = Message::Summary(Summary {
+        sender: simulation.core(1).unwrap().swim.identity().clone(),
+        down: None,
+        only: false,
+        items: Vec::new(),
+    });
+    let answer = simulation.with(0, |core, now| core.answer(now, &request.encode())).unwrap().unwrap();
+    assert!(answer.len() < 300 << 10, "{} bytes", answer.len());
+    let (late, begin) = (simulation.add(Spec { settings, ..Spec::default() }).unwrap(), simulation.now().mono);
+    simulation.run_until(30 * SECOND, |s| seen(s, late) > 0).unwrap();
+    let first = simulation.now().mono - begin;
+    simulation.run_until(30 * SECOND, |s| seen(s, late) == 12_000).unwrap();
+    let all = simulation.now().mono - begin;
+    assert!(all - first < 2 * SECOND, "first after {first:?}, all after {all:?}");
+}
