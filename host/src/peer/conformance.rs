@@ -63,5 +63,7 @@ over_both! {
         nobody_there_is_news_and_retryable
         a_handler_that_panics_costs_its_call_only
         many_callers_share_one_connection
-        a_released_peer_is_let_go;
+        a_released_peer_is_let_go
+        forgetting_a_peer_again_and_again_loses_no_call
+        closing_lets_calls_in_flight_end;
 }

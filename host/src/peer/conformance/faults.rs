@@ -153,6 +153,69 @@ pub(super) async fn many_callers_share_one_connection(kind: Kind) {
     assert_eq!((world.client.snapshot().connected, world.client.snapshot().calls), (1, 2_000));
 }
 
+pub(super) async fn forgetting_a_peer_again_and_again_loses_no_call(kind: Kind) {
+    let world = Arc::new(World::new(kind, echo()).await);
+    let done = Arc::new(AtomicUsize::new(0));
+    let callers: Vec<_> = (0..16)
+        .map(|at: usize| {
+            let (world, done) = (world.clone(), done.clone());
+            tokio::spawn(async move {
+                for round in 0..50 {
+                    let text = format!("{at} {round}");
+                    let answer = loop {
+                        match world.call(post(Body::full(text.clone(), None))).await {
+                            Ok(answer) => break answer,
+                            // Between a connection and the next; nobody has seen it.
+                            Err(error) => assert!(error.is_retryable(), "{}", error.chain()),
+                        }
+                        tokio::task::yield_now().await;
+                    };
+                    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), text);
+                    done.fetch_add(1, Ordering::SeqCst);
+                }
+            })
+        })
+        .collect();
+    let mut forgotten = 0;
+    while done.load(Ordering::SeqCst) < 16 * 50 && callers.iter().any(|caller| !caller.is_finished()) {
+        world.client.forget(&world.peer);
+        forgotten += 1;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    for caller in callers {
+        soon("all", caller).await.unwrap();
+    }
+    assert!(forgotten > 3, "{forgotten}");
+    world.client.forget(&world.peer);
+    until("no link is left", || world.server.snapshot().connections == 0).await;
+    assert!(world.client.snapshot().connected > 1);
+}
+
+pub(super) async fn closing_lets_calls_in_flight_end(kind: Kind) {
+    let (gate, mut beginning, call) = gated();
+    let world = World::new(kind, call).await;
+    let call =
+        || tokio::spawn(world.client.call(&world.peer, &super::world::orders(), get("/"), &super::world::context()));
+    let calls: Vec<_> = (0..100).map(|_| call()).collect();
+    for _ in 0..100 {
+        soon("it begins", beginning.recv()).await.unwrap();
+    }
+    let client = world.client.clone();
+    let closing = tokio::spawn(async move { client.close().await });
+    until("it takes no more", || world.client.snapshot().peers.is_empty()).await;
+    for _ in 0..10 {
+        assert!(soon("refused", world.call(get("/"))).await.unwrap_err().is_retryable());
+    }
+    assert!(!closing.is_finished());
+    gate.add_permits(100);
+    for call in calls {
+        let answer = soon("each", call).await.unwrap().unwrap();
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "done");
+    }
+    soon("closed", closing).await.unwrap();
+    until("no link is left", || world.server.snapshot().connections == 0).await;
+}
+
 pub(super) async fn a_released_peer_is_let_go(kind: Kind) {
     let world = World::new(kind, echo()).await;
     let (sender, body) = streamed();

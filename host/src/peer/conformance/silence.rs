@@ -1,5 +1,7 @@
 //! Ends that fall silent and ways that are cut: in memory, in paused time.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
@@ -9,7 +11,7 @@ use tokio::time::Instant;
 use super::Kind;
 use super::frames::{END_HEADERS, END_STREAM, HEADERS, HELLO, RST_STREAM, frames};
 use super::million::{call, streams};
-use super::world::{World, context, data, echo, get, handler, identity, orders, post, streamed};
+use super::world::{World, context, data, echo, endless, get, handler, identity, orders, post, streamed};
 use crate::call::{Body, ErrorKind, Response};
 use crate::peer::{Connected, LinkEvent};
 
@@ -49,6 +51,35 @@ async fn a_cut_in_either_direction_is_noticed_on_both_sides() {
         tokio::time::sleep(Duration::from_secs(3)).await;
         assert_eq!(world.call(get("/")).await.unwrap().status(), 200);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frozen_peer_stops_those_who_send_to_it() {
+    // Whoever is frozen neither reads nor writes, and its machine keeps its connections.
+    let mut world = World::new(Kind::Memory, echo()).await;
+    world.call(get("/")).await.unwrap();
+    assert!(matches!(world.events.recv().await, Some(LinkEvent::Connected)));
+    let network = world.network.clone().unwrap();
+    for (from, to) in ONE_WAY {
+        network.cut(&identity(from).node, &identity(to).node);
+    }
+    let frozen = Instant::now();
+    let (produced, (dropped, dropping)) = (Arc::new(AtomicUsize::new(0)), tokio::sync::oneshot::channel());
+    let error = world.call(post(endless(50_000, produced.clone(), dropped))).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, false));
+    assert!(frozen.elapsed() <= Duration::from_millis(4_100), "{:?}", frozen.elapsed());
+    dropping.await.unwrap_err();
+    // No more than one window of it was made.
+    assert!(produced.load(Ordering::SeqCst) <= (1 << 20) + 200_000, "{produced:?}");
+    assert!(matches!(world.events.recv().await, Some(LinkEvent::Lost { in_flight: 1, .. })));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    // It goes on, and all that was sent to it arrives at once, on a connection that is no more.
+    for (from, to) in ONE_WAY {
+        network.heal(&identity(from).node, &identity(to).node);
+    }
+    world.call(get("/")).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!((world.server.snapshot().connections, world.server.snapshot().panics), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! Who may link, and what those hear who may not.
 
+mod changes;
+
 use std::path::Path;
 use std::time::Duration;
 
