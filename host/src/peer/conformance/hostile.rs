@@ -16,7 +16,7 @@ use super::frames::{CALL, HELLO, at_random, head};
 use super::world::{Echo, TWO, World, echo, get, handler, identity, soon, until};
 use super::{Kind, heap};
 use crate::call::Response;
-use crate::peer::{Connected, Server, Settings};
+use crate::peer::{Connected, Dial, Server, Settings, TlsDialer};
 
 async fn raw(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -47,6 +47,44 @@ async fn strangers_are_refused_and_disturb_nobody() {
     }
     assert!(world.server.snapshot().last_refusal.is_some());
     assert_eq!(world.server.snapshot().connections, 1);
+}
+
+#[tokio::test]
+async fn handshakes_that_went_wrong_disturb_nobody() {
+    // What a node begins with when it connects.
+    let (_dir, one, _) = super::world::credentials();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let dialing = tokio::spawn(async move { drop(TlsDialer::new(one).dial(address, None).await) });
+    let mut hello = vec![0; 4_096];
+    let read = listener.accept().await.unwrap().0.read(&mut hello).await.unwrap();
+    hello.truncate(read);
+    assert!(hello.starts_with(&[0x16, 3, 1]) && read > 200, "{read}");
+    soon("it gives up", dialing).await.unwrap();
+
+    let settings = Settings { handshake_timeout_ms: 500, ..Settings::default() };
+    let world = World::with(Kind::Tls, echo(), settings).await;
+    soon("a call", world.call(get("/"))).await.unwrap();
+    let before = heap::live();
+    for seed in 0..300u64 {
+        let mut random = SmallRng::seed_from_u64(seed);
+        let mut bytes = hello.clone();
+        super::million::flip(&mut random, &mut bytes);
+        if random.random_bool(0.3) {
+            bytes.truncate(random.random_range(0..bytes.len()));
+        }
+        if random.random_bool(0.5) {
+            // Behind it, what no client sends.
+            bytes.extend((0..random.random_range(1..2_000)).map(|_| random.random::<u8>()));
+        }
+        drop(raw(world.peer.address, &bytes).await);
+        if seed % 20 == 0 {
+            soon("others are served", world.call(get("/"))).await.unwrap();
+        }
+    }
+    until("all are refused", || world.server.snapshot().refused == 300).await;
+    assert!(heap::live() - before < 1 << 20, "{} bytes", heap::live() - before);
+    assert_eq!((world.server.snapshot().connections, world.client.snapshot().connected), (1, 1));
 }
 
 #[tokio::test]

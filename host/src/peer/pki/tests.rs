@@ -3,6 +3,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 
 use super::*;
 use crate::peer::{ClusterName, Credentials, NodeName};
@@ -142,6 +144,79 @@ fn identities_are_read_strictly() {
     ] {
         assert_eq!(parse_identity(uri), None, "{uri}");
     }
+}
+
+/// Changes a text here and there: a character of it, a piece cut out, a piece twice.
+fn damaged(random: &mut SmallRng, text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for _ in 0..random.random_range(1..4) {
+        let (one, other) = (random.random_range(0..bytes.len()), random.random_range(0..bytes.len()));
+        let (from, to) = (one.min(other), one.max(other));
+        match random.random_range(0..4) {
+            0 => bytes[from] = random.random_range(b' '..=b'~'),
+            1 => bytes[from] = random.random_range(0..128),
+            2 if to - from < bytes.len() / 2 => drop(bytes.drain(from..to)),
+            _ => {
+                let piece = bytes[from..to.min(from + 100)].to_vec();
+                bytes.splice(to..to, piece);
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn damaged_tokens_are_refused_or_harmless() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), &cluster()).unwrap();
+    let text = issue(dir.path(), issuing("one", DAY)).unwrap().to_string();
+    let mut random = SmallRng::seed_from_u64(1);
+    let mut read = 0;
+    for _ in 0..5_000 {
+        match Token::parse(&damaged(&mut random, &text)) {
+            // A damaged certificate or key inside is found when it is loaded.
+            Ok(token) => read += usize::from(!token.gossip_keys.is_empty()),
+            Err(error) => assert!(error.to_string().len() < 200, "{error}"),
+        }
+    }
+    // And what is inside.
+    use base64::Engine as _;
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let (prefix, encoded) = text.split_at("hostel-token-1.".len());
+    let json = String::from_utf8(engine.decode(encoded).unwrap()).unwrap();
+    for _ in 0..5_000 {
+        let text = format!("{prefix}{}", engine.encode(damaged(&mut random, &json)));
+        if let Ok(token) = Token::parse(&text) {
+            read += 1;
+            assert_eq!(Token::parse(&token.to_string()).unwrap(), token);
+        }
+    }
+    assert!(read > 10, "{read}");
+}
+
+#[test]
+fn damaged_files_are_refused_with_their_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ca, node) = (dir.path().join("ca"), dir.path().join("node"));
+    init(&ca, &cluster()).unwrap();
+    join(&node, &issue(&ca, issuing("one", DAY)).unwrap()).unwrap();
+    let mut random = SmallRng::seed_from_u64(1);
+    for name in ["node.pem", "ca.pem", "gossip.keys"] {
+        let file = node.join(name);
+        let good = fs::read_to_string(&file).unwrap();
+        for _ in 0..300 {
+            fs::write(&file, damaged(&mut random, &good)).unwrap();
+            let loaded = match name {
+                "gossip.keys" => gossip_keys(&node).map(drop),
+                _ => Credentials::load(&node).map(drop),
+            };
+            if let Err(error) = loaded {
+                assert!(error.to_string().contains(".pem") || error.to_string().contains(name), "{error}");
+            }
+        }
+        fs::write(&file, good).unwrap();
+    }
+    Credentials::load(&node).unwrap();
 }
 
 proptest! {

@@ -96,6 +96,42 @@ proptest! {
     }
 
     #[test]
+    fn a_head_that_was_changed_on_the_way_is_a_request_or_an_error(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), 0..4u8, value()), 1..4),
+        control: bool,
+    ) {
+        let context = CallContext { route: Some("/a/{b}".into()), ..context() };
+        let head = match control {
+            true => control_request("state", Duration::from_secs(5)).unwrap(),
+            false => request(&orders(), Request::new(Body::full("x", None)), &context, 8 << 10).unwrap().0,
+        };
+        let (mut head, ()) = head.into_parts();
+        for (which, how, value) in changes {
+            let names: Vec<_> = head.headers.keys().cloned().collect();
+            let Some(name) = names.get(which.index(names.len().max(1))) else { break };
+            let mut bytes = head.headers[name].as_bytes().to_vec();
+            match how {
+                0 => drop(head.headers.remove(name)),
+                1 => drop(head.headers.insert(name.clone(), value)),
+                2 => drop(head.headers.append(name.clone(), value)),
+                _ => {
+                    // One character of it.
+                    let at = which.index(bytes.len().max(1));
+                    if let (Some(byte), Some(new)) = (bytes.get_mut(at), value.as_bytes().first()) {
+                        *byte = *new;
+                    }
+                    head.headers.insert(name.clone(), HeaderValue::from_bytes(&bytes).unwrap());
+                }
+            }
+        }
+        if let Ok(Arrived::Call { context, .. }) = arrived(&mut head) {
+            prop_assert!(context.deadline.remaining() <= Duration::from_secs(366 * 24 * 3600));
+        }
+        unseal(&mut head.headers);
+        prop_assert!(head.headers.keys().all(|name| !name.as_str().starts_with(header::RESERVED_PREFIX)));
+    }
+
+    #[test]
     fn any_head_is_a_request_or_an_error(headers in prop::collection::vec((name(), value()), 0..20)) {
         let (mut head, ()) = http::Request::new(()).into_parts();
         for (name, value) in headers {

@@ -139,6 +139,9 @@ async fn no_call_is_lost_while_certificates_are_renewed() {
     until("old connections are closed", || one.server.snapshot().connections == 1).await;
 }
 
+/// What an operator does to a node's folder.
+type Step<'s> = &'s dyn Fn(&Path);
+
 #[tokio::test]
 async fn a_ca_is_replaced_while_nodes_talk() {
     let dir = tempfile::tempdir().unwrap();
@@ -153,7 +156,7 @@ async fn a_ca_is_replaced_while_nodes_talk() {
     // Tokens of the new CA carry both certificates until no node has one by the old.
     let only_new = std::fs::read(new.join("ca.pem")).unwrap();
     roots(&new, &[&new, &old]);
-    let steps: [(&str, &dyn Fn(&Path)); 3] = [
+    let steps: [(&str, Step<'_>); 3] = [
         ("both are trusted", &|dir| roots(dir, &[&old, &new])),
         ("certificates by the new one", &|dir| renew(&new, dir)),
         ("only the new one is trusted", &|dir| std::fs::write(dir.join("ca.pem"), &only_new).unwrap()),
