@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::harness::alone;
 use crate::harness::grpc::{ask, next};
@@ -14,6 +14,7 @@ use crate::harness::world::{Place, World};
 crate::both_ways! {
     a_reader_that_stops_stops_the_producer,
     a_callee_that_does_not_read_stops_the_sender,
+    readers_that_stop_hold_up_nobody_else,
 }
 
 /// What may be on its way: windows and buffers of sockets and pipes. A producer that is not stopped makes this in the
@@ -86,6 +87,31 @@ async fn a_callee_that_does_not_read_stops_the_sender(place: Place) {
             call.abort();
             let _ = call.await;
         }
+    }
+}
+
+/// Those who do not read keep nobody from being served, not even on the same link.
+async fn readers_that_stop_hold_up_nobody_else(place: Place) {
+    let plan = place.plan().config("[edge]\nrequest_timeout_ms = 60000\n");
+    let plan = plan.callee(&ECHO).manifest("echo", UNLIMITED).caller(&LEAN_BARE).manifest("lean-bare", UNLIMITED);
+    let world = plan.start().await;
+    let client = Client::h2(world.edge);
+    let mut unread = Vec::new();
+    for path in ["/echo/stream/4000000", "/lean-bare/call/echo/stream/4000000"] {
+        for _ in 0..20 {
+            let response = client.open(get(&world.url(path))).await.unwrap();
+            assert_eq!(response.status(), 200, "{path}");
+            unread.push(response);
+        }
+    }
+    for path in ["/echo/hello/x", "/lean-bare/call/echo/hello/x"] {
+        for _ in 0..20 {
+            let begun = Instant::now();
+            assert_eq!(world.get(path).await.expect(200).text(), "hello x");
+            assert!(begun.elapsed() < Duration::from_secs(2), "{path}: {:?}", begun.elapsed());
+        }
+        let reply = world.post("/echo/echo-stream", vec![b'x'; 3 << 20]).await.expect(200);
+        assert_eq!(reply.body.len(), 3 << 20);
     }
 }
 

@@ -9,6 +9,7 @@ use crate::harness::builder::Builder;
 use crate::harness::cluster::Cluster;
 use crate::harness::guests::{ECHO, LEAN_BARE};
 use crate::harness::host::Host;
+use crate::harness::http::{empty, request};
 use crate::harness::load::Load;
 use crate::harness::wait::{LONG, eventually};
 
@@ -21,19 +22,31 @@ fn echo() -> Builder {
     Host::builder().guest(&ECHO)
 }
 
-/// Sends calls, ten at a time, until so many are done.
-async fn load(host: &Host, path: &'static str, calls: u64) {
+/// Ten clients, each of which sends one request after the other. All have to be answered with 200.
+fn clients(host: &Host, method: &'static str, path: &'static str) -> Load {
     let (http, url) = (host.http.clone(), host.url(path));
-    let load = Load::start(10, Duration::ZERO, move |_| {
+    Load::start(10, Duration::ZERO, move |_| {
         let (http, url) = (http.clone(), url.clone());
         async move {
-            let reply = http.get(&url).await;
+            let reply = http.try_send(request(method, &url, empty())).await.map_err(|error| error.to_string())?;
             (reply.status == 200).then_some(()).ok_or_else(|| reply.to_string())
         }
-    });
-    while load.done() < calls {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    })
+}
+
+/// Waits until so many more are answered.
+async fn more(load: &Load, calls: u64) {
+    let enough = load.done() + calls;
+    eventually("calls are answered", LONG, async || {
+        let done = load.done();
+        (done >= enough).then_some(()).ok_or_else(|| done.to_string())
+    })
+    .await;
+}
+
+async fn load(host: &Host, path: &'static str, calls: u64) {
+    let load = clients(host, "GET", path);
+    more(&load, calls).await;
     load.stop().await.expect_no_failure();
 }
 
@@ -96,11 +109,11 @@ async fn full_everywhere_is_said_at_once() {
             tokio::spawn(async move { http.get(&url).await })
         })
         .collect();
-    for node in ["one", "two"] {
+    for node in ["", "two"] {
         eventually("each node serves one", LONG, async || {
-            let metrics = cluster.host(node).metrics().await;
-            let now = metrics.sum("hostel_calls_in_flight", &[("service", "echo"), ("locality", "local")]);
-            (now == 1.0).then_some(()).ok_or_else(|| metrics.text)
+            let metrics = one.metrics().await;
+            let now = metrics.sum("hostel_endpoint_calls_in_flight", &[("service", "echo"), ("node", node)]);
+            (now == 1.0).then_some(()).ok_or_else(|| now.to_string())
         })
         .await;
     }
@@ -110,4 +123,33 @@ async fn full_everywhere_is_said_at_once() {
     for sleep in sleeps {
         sleep.await.unwrap().expect(200);
     }
+}
+
+/// A node that is told to stop, and comes back: nobody notices, whatever they send.
+#[tokio::test]
+async fn a_node_that_stops_costs_no_call() {
+    let nodes = [("front", Host::builder()), ("one", echo()), ("two", echo())];
+    let mut cluster = Cluster::start(nodes).await;
+    let load = clients(cluster.host("front"), "POST", "/echo/count");
+    more(&load, 50).await;
+    assert!(cluster.stop("one").await.success());
+    more(&load, 50).await;
+    cluster.start_again("one").await;
+    cluster.settled().await;
+    let (one, before) = (served(&cluster, "one").await, load.done());
+    more(&load, 200).await;
+    load.stop().await.expect_no_failure();
+    assert!(served(&cluster, "one").await > one, "of those after {before} none went to the node that came back");
+}
+
+/// One that dies takes calls with it, which are sent again where they may be: those that read only.
+#[tokio::test]
+async fn a_node_that_dies_costs_no_call_that_may_be_repeated() {
+    let nodes = [("front", Host::builder()), ("one", echo()), ("two", echo())];
+    let mut cluster = Cluster::start(nodes).await;
+    let load = clients(cluster.host("front"), "GET", "/echo/sleep/5");
+    more(&load, 100).await;
+    cluster.kill("one");
+    more(&load, 300).await;
+    load.stop().await.expect_no_failure();
 }
