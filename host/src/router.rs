@@ -19,7 +19,6 @@ mod snapshot;
 use std::cell::Cell;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures::future::{BoxFuture, Either, FutureExt};
 
@@ -119,8 +118,8 @@ impl Router {
             rng: dice::roll(),
         };
         let refused = {
-            let (view, begun, is_grpc) = (view.clone(), Instant::now(), grpc::is_grpc(request.headers()));
-            move |error: &CallError| view.count_refused(error, begun, is_grpc)
+            let (view, is_grpc) = (view.clone(), grpc::is_grpc(request.headers()));
+            move |error: &CallError| view.count_refused(error, is_grpc)
         };
         // The place that was taken when the route was found is used by the first attempt that stays here.
         let entered = Cell::new(entered);

@@ -177,6 +177,11 @@ impl Deployed {
         self.described.method_idempotent(path)
     }
 
+    /// Whether any of its gRPC methods says that.
+    pub fn promises_idempotence(&self) -> bool {
+        self.described.promises_idempotence()
+    }
+
     pub(super) fn described(&self) -> &Described {
         &self.described
     }

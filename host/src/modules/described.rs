@@ -94,6 +94,11 @@ impl Described {
         self.methods.get_key_value(path).map(|(path, _)| path)
     }
 
+    /// Whether any gRPC method says that its calls may be sent again.
+    pub(super) fn promises_idempotence(&self) -> bool {
+        self.promises
+    }
+
     /// What a gRPC method's path says about sending its calls again: `Some(true)`, or nothing.
     pub(super) fn method_idempotent(&self, path: &str) -> Option<bool> {
         let promised = self.promises && self.methods.get(path).is_some_and(|promised| *promised);

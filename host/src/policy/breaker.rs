@@ -107,6 +107,12 @@ impl Default for Breaker {
 }
 
 impl Breaker {
+    /// A closed one that goes on counting.
+    #[must_use]
+    pub fn successor(&self) -> Self {
+        Self { opens: self.opens, ..Self::default() }
+    }
+
     /// Lets a call in. When the breaker has been open for its time, that call is the probe, and no other is let in
     /// until it has reported back or is taken for lost.
     ///

@@ -56,6 +56,9 @@ pub struct Attributes {
     pub weight: u32,
     /// Since when it has been ready, as far as this node knows.
     pub since: Instant,
+    /// What runs there. When this changes, nothing of what was found out about the endpoint holds any longer: a new
+    /// version must not pay for the failures of the one before.
+    pub version: u64,
 }
 
 /// What matters of a call for choosing its endpoint.
@@ -133,7 +136,8 @@ impl<K: Key> Endpoints<K> {
     }
 
     /// Replaces the endpoints. Those that stay keep what is known of them, and so do those that come back within a
-    /// minute. Of a key that is there twice the last counts. Calls under way are not touched.
+    /// minute, unless they have another version now. Of a key that is there twice the last counts. Calls under way are not
+    /// touched.
     pub fn update(&self, now: Instant, members: impl IntoIterator<Item = (K, Attributes)>) {
         let mut registry = self.registry();
         let registry = &mut *registry;
@@ -141,16 +145,26 @@ impl<K: Key> Endpoints<K> {
         let mut known = std::mem::take(&mut registry.departed);
         known.retain(|_, (_, left)| now.saturating_duration_since(*left) < REMEMBERED);
         known.extend(gone.map(|(endpoint, _)| (endpoint.key().clone(), (endpoint, now))));
+        let next_id = &mut registry.next_id;
+        let mut new_id = || {
+            *next_id += 1;
+            *next_id
+        };
         let mut places = HashMap::new();
         for (key, attributes) in members {
             if let Some((_, known)) = places.get(&key).and_then(|place| registry.members.get_mut(*place)) {
                 *known = attributes;
                 continue;
             }
-            let endpoint = known.remove(&key).map(|(endpoint, _)| endpoint).unwrap_or_else(|| {
-                registry.next_id += 1;
-                Arc::new(Endpoint::new(key.clone(), registry.next_id, self.core.clone()))
-            });
+            let endpoint = match known.remove(&key) {
+                Some((endpoint, _)) if endpoint.version() == attributes.version => endpoint,
+                Some((old, _)) => {
+                    // Calls under way report to it, and nobody asks it any more.
+                    old.set_member(false);
+                    Arc::new(old.successor(new_id(), attributes.version))
+                }
+                None => Arc::new(Endpoint::new(key.clone(), new_id(), attributes.version, self.core.clone())),
+            };
             places.insert(key, registry.members.len());
             registry.members.push((endpoint, attributes));
         }
@@ -203,10 +217,12 @@ impl<K: Key> Endpoints<K> {
             self.core.budget.deposit(now);
         }
         let table = self.table.load();
+        // A call that has been sent before, and cannot be sent again, has not been refused.
+        let refuse = |why| if request.tried.is_empty() { self.core.refuse(why) } else { why };
         let Some(place) = self.core.calls.try_enter(table.settings.limits.calls_max) else {
-            return Err(self.core.refuse(NoEndpoint::Saturated));
+            return Err(refuse(NoEndpoint::Saturated));
         };
-        let picked = Search::new(&self.core, &table, now, request).run(rng).map_err(|why| self.core.refuse(why))?;
+        let picked = Search::new(&self.core, &table, now, request).run(rng).map_err(refuse)?;
         // The call holds it from here on.
         place.keep();
         Ok(picked)

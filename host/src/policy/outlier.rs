@@ -30,6 +30,12 @@ pub struct Streak {
 }
 
 impl Streak {
+    /// One without failures that goes on counting.
+    #[must_use]
+    pub fn successor(&self) -> Self {
+        Self { ejections: self.ejections, ..Self::default() }
+    }
+
     /// Takes a verdict; whether the endpoint should be ejected, if others allow it.
     pub fn record(&mut self, now: Instant, verdict: Verdict, settings: &OutlierSettings) -> bool {
         // What was sent before the ejection and comes back during it says nothing about the time after it.

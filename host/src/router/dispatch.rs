@@ -22,15 +22,26 @@ pub(super) fn attempt(
     request: Request,
     context: CallContext,
 ) -> impl Future<Output = Result<Response, CallError>> + Send + use<> {
-    if let (Some(endpoint), Some(remotes)) = (view.remote(node), &shared.remotes) {
-        return Either::Left(remote::call(remotes, view.service(), endpoint, request, context));
+    let service = view.service();
+    let Some(remotes) = shared.remotes.as_ref().filter(|remotes| remotes.me != node) else {
+        // A version that has been replaced meanwhile cannot be entered any more, but the one that took its place can.
+        let entered = entered.take().or_else(|| shared.deployments.enter(service));
+        return match entered {
+            Some(entered) => Either::Left(Either::Left(local(entered, request, context))),
+            None => Either::Right(std::future::ready(Err(gone(service.as_str())))),
+        };
+    };
+    // What was entered here would otherwise be kept from ending for as long as the call takes elsewhere.
+    drop(entered.take());
+    // The node may have come after the call had begun, and so be newer than the view.
+    let newer = match view.remote(node) {
+        Some(_) => None,
+        None => shared.lanes.find(shared, service).map(|(_, view)| view),
+    };
+    match newer.as_ref().unwrap_or(view).remote(node) {
+        Some(endpoint) => Either::Left(Either::Right(remote::call(remotes, service, endpoint, request, context))),
+        None => Either::Right(std::future::ready(Err(gone(service.as_str())))),
     }
-    // A version that has been replaced meanwhile cannot be entered any more, but the one that took its place can.
-    let entered = entered.take().or_else(|| shared.deployments.enter(view.service()));
-    Either::Right(match entered {
-        Some(entered) => Either::Left(local(entered, request, context)),
-        None => Either::Right(std::future::ready(Err(gone(view.service().as_str())))),
-    })
 }
 
 /// It was here when the call was sent, and is not any more. The call has reached nobody.

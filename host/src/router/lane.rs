@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use tokio::time::Instant;
@@ -72,6 +72,8 @@ pub(super) struct View {
     service: ServiceName,
     /// Weak, because a lane that is not called must not keep what has been replaced.
     local: Weak<Deployed>,
+    /// Whether any of its gRPC methods says that its calls may be sent again.
+    local_promises: bool,
     described: Option<Arc<RemoteService>>,
     remote: HashMap<NodeId, RemoteEndpoint>,
     policy: Arc<Settings>,
@@ -119,15 +121,6 @@ impl Lane {
         self.view.store(view.clone());
         view
     }
-
-    /// What was seen last; perhaps not in step.
-    pub(super) fn view(&self) -> Arc<View> {
-        self.view.load_full()
-    }
-
-    pub(super) fn endpoints(&self) -> &Arc<Endpoints<NodeId>> {
-        &self.endpoints
-    }
 }
 
 impl View {
@@ -143,16 +136,19 @@ impl View {
         let known = |node: NodeId| old.and_then(|old| old.since.get(&node)).copied().unwrap_or(new_since);
         let mut members = Vec::new();
         let mut remote = HashMap::new();
-        if sources.local.is_some() {
-            members.push((me, Attributes { locality: Locality::Local, weight: WEIGHT, since: known(me) }));
+        if let Some(local_version) = sources.local.map(|local| version(local)) {
+            let version = local_version;
+            members.push((me, Attributes { locality: Locality::Local, weight: WEIGHT, since: known(me), version }));
         }
-        for endpoint in sources.listed.map(|listed| usable(listed)).unwrap_or_default() {
+        let here_too = sources.local.is_some();
+        for endpoint in sources.listed.map(|listed| usable(listed, here_too)).unwrap_or_default() {
             let node = endpoint.presence.node();
             let Some(target) = RemoteEndpoint::new(node, &endpoint.offer.version, &shared.metrics) else { continue };
             let here =
                 shared.remotes.as_ref().is_some_and(|remotes| !node.zone().is_empty() && *remotes.zone == *node.zone());
             let locality = if here { Locality::Zone } else { Locality::Elsewhere };
-            members.push((node.id(), Attributes { locality, weight: WEIGHT, since: known(node.id()) }));
+            let (since, version) = (known(node.id()), u64::from_be_bytes(endpoint.offer.digest));
+            members.push((node.id(), Attributes { locality, weight: WEIGHT, since, version }));
             remote.insert(node.id(), target);
         }
         let (policy, treatment) = match (sources.local, sources.described) {
@@ -171,6 +167,7 @@ impl View {
             stamp: sources.stamp(),
             service: service.clone(),
             local: sources.local.map(Arc::downgrade).unwrap_or_default(),
+            local_promises: sources.local.is_some_and(|local| local.promises_idempotence()),
             described: sources.described.cloned(),
             remote,
             policy,
@@ -204,32 +201,36 @@ impl View {
         &self.policy
     }
 
-    /// The version that is deployed here.
-    fn local(&self) -> Option<Arc<Deployed>> {
-        self.local.upgrade()
-    }
-
     /// What the description of a gRPC method says about sending a call twice.
     pub(super) fn method_idempotent(&self, path: &str) -> Option<bool> {
-        match (self.local(), &self.described) {
-            (Some(local), _) => local.method_idempotent(path),
-            (None, Some(described)) => described.method_idempotent(path),
-            (None, None) => None,
+        // Most promise nothing, and every call asks.
+        let is_local = self.stamp.local != 0;
+        match &self.described {
+            _ if is_local && !self.local_promises => None,
+            _ if is_local => self.local.upgrade()?.method_idempotent(path),
+            Some(described) => described.method_idempotent(path),
+            None => None,
         }
     }
 
-    /// Counts a call for which there was no endpoint.
-    pub(super) fn count_refused(&self, error: &CallError, begun: std::time::Instant, is_grpc: bool) {
+    /// Counts a call for which there was no endpoint, which is found out at once.
+    pub(super) fn count_refused(&self, error: &CallError, is_grpc: bool) {
         let grpc = is_grpc.then_some(error.kind().grpc_code() as i32);
-        self.refused.record(error.kind().http_status().as_u16(), grpc, begun.elapsed());
+        self.refused.record(error.kind().http_status().as_u16(), grpc, Duration::ZERO);
     }
 }
 
-/// One endpoint for each node that is to get calls: those that are ready, or else those that drain; of these the ones that
-/// can be reached, or else all.
-fn usable(listed: &Listed) -> Vec<&Endpoint> {
+/// Tells one deployment on this host from the next, even if both are of the same component: what made it fail may be gone.
+fn version(local: &Deployed) -> u64 {
+    let since = local.since().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::from_be_bytes(local.digest8()) ^ (since.as_nanos() as u64)
+}
+
+/// One endpoint for each node that is to get calls: those that are ready, or else, if it is not here either, those that
+/// drain; of these the ones that can be reached, or else all.
+fn usable(listed: &Listed, here_too: bool) -> Vec<&Endpoint> {
     let all = listed.list();
-    let has_ready = all.iter().any(|endpoint| endpoint.offer.state == ServiceState::Ready);
+    let has_ready = here_too || all.iter().any(|endpoint| endpoint.offer.state == ServiceState::Ready);
     let wanted = if has_ready { ServiceState::Ready } else { ServiceState::Draining };
     let fit = || all.iter().map(|endpoint| &**endpoint).filter(|endpoint| endpoint.offer.state == wanted);
     let mut chosen: Vec<_> = fit().filter(|endpoint| endpoint.presence.is_reachable()).collect();

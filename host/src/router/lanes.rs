@@ -22,9 +22,10 @@ impl Lanes {
             if sources.local.is_none() && sources.listed.is_none() {
                 return None;
             }
-            let known = self.read().get(service).cloned();
-            let lane = known.unwrap_or_else(|| self.add(shared, service, sources));
-            Some(lane.current(shared, sources))
+            if let Some(lane) = self.read().get(service) {
+                return Some(lane.current(shared, sources));
+            }
+            Some(self.add(shared, service, sources).current(shared, sources))
         })
     }
 
@@ -39,10 +40,10 @@ impl Lanes {
         lanes.entry(service.clone()).or_insert_with(|| Arc::new(Lane::new(shared, service, sources))).clone()
     }
 
-    /// All of them, by name.
-    pub(super) fn all(&self) -> Vec<(ServiceName, Arc<Lane>)> {
-        let mut all: Vec<_> = self.read().iter().map(|(service, lane)| (service.clone(), lane.clone())).collect();
-        all.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+    /// The services that have one, by name.
+    pub(super) fn services(&self) -> Vec<ServiceName> {
+        let mut all: Vec<_> = self.read().keys().cloned().collect();
+        all.sort_unstable();
         all
     }
 

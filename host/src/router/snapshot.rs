@@ -27,17 +27,16 @@ pub struct LaneSnapshot {
 
 pub(super) fn of(shared: &Shared) -> Vec<LaneSnapshot> {
     let now = Instant::now();
-    let lanes = shared.lanes.all().into_iter();
-    let lanes = lanes.map(|(service, lane)| {
-        // Nobody may have called it since something changed.
-        let (endpoints, view) =
-            shared.lanes.find(shared, &service).unwrap_or_else(|| (lane.endpoints().clone(), lane.view()));
-        LaneSnapshot {
+    let lanes = shared.lanes.services().into_iter();
+    let lanes = lanes.filter_map(|service| {
+        // Nobody may have called it since something changed. What nobody serves any more has no endpoints.
+        let (endpoints, view) = shared.lanes.find(shared, &service)?;
+        Some(LaneSnapshot {
             policies: endpoints.snapshot(now),
             nodes: view.nodes(),
             settings: view.policy().clone(),
             service,
-        }
+        })
     });
     lanes.collect()
 }

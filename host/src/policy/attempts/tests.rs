@@ -25,7 +25,7 @@ impl World {
         let endpoints = Arc::new(Endpoints::new(now, Arc::new(Settings::default())));
         let of = |key| {
             let locality = if key == 0 { Locality::Local } else { Locality::Zone };
-            (key, Attributes { locality, weight: 1, since: now })
+            (key, Attributes { locality, weight: 1, since: now, version: 0 })
         };
         endpoints.update(now, (0..count).map(of));
         Self { endpoints, sent: Arc::default() }

@@ -21,6 +21,7 @@ use crate::policy::shed::Estimate;
 pub(super) struct Endpoint<K> {
     key: K,
     id: u64,
+    version: u64,
     pub(super) core: Arc<Core>,
     pub(super) calls: Limit,
     /// Copies of what the state says, so that who looks around for an endpoint needs no lock: stamps until which its
@@ -61,10 +62,11 @@ pub(super) enum Refusal {
 }
 
 impl<K: Key> Endpoint<K> {
-    pub(super) fn new(key: K, id: u64, core: Arc<Core>) -> Self {
+    pub(super) fn new(key: K, id: u64, version: u64, core: Arc<Core>) -> Self {
         Self {
             key,
             id,
+            version,
             core,
             calls: Limit::default(),
             blocked_until: AtomicU64::new(0),
@@ -73,6 +75,25 @@ impl<K: Key> Endpoint<K> {
             member: AtomicBool::new(false),
             state: Mutex::default(),
         }
+    }
+
+    /// The endpoint under the same key that takes its place, of which nothing is known. What is counted goes on.
+    pub(super) fn successor(&self, id: u64, version: u64) -> Self {
+        let mut next = Self::new(self.key.clone(), id, version, self.core.clone());
+        let old = self.state();
+        next.state = Mutex::new(State {
+            breaker: old.breaker.successor(),
+            streak: old.streak.successor(),
+            picks: old.picks,
+            failures: old.failures,
+            ..State::default()
+        });
+        drop(old);
+        next
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version
     }
 
     pub(super) fn key(&self) -> &K {

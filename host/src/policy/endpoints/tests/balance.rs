@@ -53,7 +53,7 @@ fn shares_follow_the_weights_with_and_without_load() {
     for gap in [ms(20), Duration::from_micros(500)] {
         let mut world = World::remote(0, Settings::default());
         let since = world.now - secs(60);
-        let of = |weight| Attributes { locality: Locality::Zone, weight, since };
+        let of = |weight| Attributes { locality: Locality::Zone, weight, since, version: 0 };
         world.endpoints.update(world.now, [(1, of(1)), (2, of(3))]);
         let went = simulate(&mut world, gap, 4_000, |_| (ms(10), 0));
         assert!((750..1_300).contains(&went[&1]), "{gap:?}: {went:?}");
@@ -92,7 +92,7 @@ fn a_fresh_endpoint_is_not_flooded() {
 #[test]
 fn a_new_endpoint_begins_slowly() {
     let mut world = World::remote(2, Settings::default());
-    let settled = Attributes { locality: Locality::Zone, weight: 1, since: world.now - secs(60) };
+    let settled = Attributes { locality: Locality::Zone, weight: 1, since: world.now - secs(60), version: 0 };
     let new = Attributes { since: world.now, ..settled };
     world.endpoints.update(world.now, [(0, settled), (1, settled), (9, new)]);
     let share = |went: &BTreeMap<u32, u32>| went.get(&9).copied().unwrap_or_default();
@@ -106,7 +106,7 @@ fn a_new_endpoint_begins_slowly() {
 #[test]
 fn where_all_are_new_they_share_evenly() {
     let mut world = World::remote(0, Settings::default());
-    let new = Attributes { locality: Locality::Zone, weight: 1, since: world.now };
+    let new = Attributes { locality: Locality::Zone, weight: 1, since: world.now, version: 0 };
     world.endpoints.update(world.now, [(0, new), (1, new), (2, new)]);
     let went = simulate(&mut world, ms(1), 900, |_| (ms(5), 0));
     assert!(went.values().all(|calls| (230..370).contains(calls)), "{went:?}");

@@ -97,7 +97,7 @@ proptest! {
     ) {
         let mut world = World::remote(0, Settings::default());
         let since = world.now - secs(60);
-        let of = |weight: &u32| Attributes { locality: Locality::Zone, weight: *weight, since };
+        let of = |weight: &u32| Attributes { locality: Locality::Zone, weight: *weight, since, version: 0 };
         world.endpoints.update(world.now, (0..).zip(weights.iter().map(of)));
         let total: u32 = weights.iter().sum();
         let mut out = Vec::new();
