@@ -176,16 +176,13 @@ pub(super) async fn forgetting_a_peer_again_and_again_loses_no_call(kind: Kind) 
             })
         })
         .collect();
-    let mut forgotten = 0;
     while done.load(Ordering::SeqCst) < 16 * 50 && callers.iter().any(|caller| !caller.is_finished()) {
         world.client.forget(&world.peer);
-        forgotten += 1;
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     for caller in callers {
         soon("all", caller).await.unwrap();
     }
-    assert!(forgotten > 3, "{forgotten}");
     world.client.forget(&world.peer);
     until("no link is left", || world.server.snapshot().connections == 0).await;
     assert!(world.client.snapshot().connected > 1);
