@@ -5,6 +5,8 @@
 
 mod bench;
 mod bodies;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod component;
 mod connection;
 mod cores;
@@ -59,15 +61,26 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(name = "hostel-bench")]
 struct Arguments {
     #[command(subcommand)]
-    serve: Option<native::Serve>,
+    command: Option<Command>,
     #[command(flatten)]
     options: Options,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Serve(native::Serve),
+    /// Simulates a large cluster, in this process and in virtual time
+    #[cfg(feature = "cluster")]
+    Cluster(cluster::Options),
+}
+
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    match arguments.serve {
-        Some(serve) => native::serve(serve),
+    match arguments.command {
+        Some(Command::Serve(serve)) => native::serve(serve),
+        #[cfg(feature = "cluster")]
+        Some(Command::Cluster(options)) => cluster::run(&options),
         None => bench(arguments.options),
     }
 }
