@@ -217,7 +217,7 @@ async fn calls_between_services_open_no_sockets(place: Place) {
     let before = sockets();
     let calls = (0..50).map(|_| {
         let mut relay = relay.clone();
-        tokio::spawn(async move { relay.unary(ask("x", 0, 300)).await.map(drop) })
+        tokio::spawn(async move { relay.unary(ask("x", 0, 2_000)).await.map(drop) })
     });
     let calls: Vec<_> = calls.collect();
     world.in_flight("echo", 50).await;

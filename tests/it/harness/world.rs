@@ -154,7 +154,7 @@ impl Plan {
             (node, builder)
         });
         let hosts = match place {
-            Place::Local => Hosts::One(builders.next().expect("there is an edge").1.start().await),
+            Place::Local => Hosts::One(Box::new(builders.next().expect("there is an edge").1.start().await)),
             Place::Remote => Hosts::Several(Cluster::start(builders).await),
         };
         World { hosts, homes }
@@ -168,7 +168,7 @@ pub struct World {
 }
 
 enum Hosts {
-    One(Host),
+    One(Box<Host>),
     Several(Cluster),
 }
 
