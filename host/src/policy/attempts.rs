@@ -83,6 +83,9 @@ where
         let Some(kept) = kept else { return held::finish(answer, picked) };
         let mut tried = Vec::new();
         loop {
+            if !kept.is_whole() {
+                return held::finish(answer, picked);
+            }
             let now = Instant::now();
             tried.push(picked.key().clone());
             let elsewhere = answer.is_err() && plan.endpoints.has_other(now, &tried);
@@ -96,7 +99,9 @@ where
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            let Ok((again, calling)) = plan.attempt(hash, &tried, kept.request(), &dispatch) else {
+            // Somebody may have read on meanwhile, beyond what is kept.
+            let Some(request) = kept.request() else { return answer };
+            let Ok((again, calling)) = plan.attempt(hash, &tried, request, &dispatch) else {
                 return answer;
             };
             picked = again;
@@ -117,10 +122,7 @@ impl<K: Key> Plan<K> {
             return (None, request);
         }
         match Replay::of(request, settings.body_bytes_max) {
-            Ok(kept) => {
-                let request = kept.request();
-                (Some(Box::new(kept)), request)
-            }
+            Ok((kept, request)) => (Some(Box::new(kept)), request),
             Err(request) => (None, *request),
         }
     }

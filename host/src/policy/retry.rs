@@ -13,6 +13,7 @@ mod advice;
 mod backoff;
 mod budget;
 mod replay;
+mod tape;
 
 use std::time::Duration;
 

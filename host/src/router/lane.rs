@@ -4,6 +4,7 @@
 //! from. When one differs, the call makes the lane anew; what the policies know of endpoints that stay is kept.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -14,7 +15,7 @@ use super::Shared;
 use super::remote::RemoteEndpoint;
 use crate::call::{CallError, ServiceName};
 use crate::cluster::NodeId;
-use crate::cluster::catalogue::{Endpoint, Endpoints as Listed, ServiceState};
+use crate::cluster::catalogue::{Endpoint, Endpoints as Listed, Service, ServiceState};
 use crate::modules::{Deployed, RemoteService};
 use crate::observe::metrics::{CallMetrics, Locality as Counted};
 use crate::peer::NodeName;
@@ -147,7 +148,7 @@ impl View {
             let here =
                 shared.remotes.as_ref().is_some_and(|remotes| !node.zone().is_empty() && *remotes.zone == *node.zone());
             let locality = if here { Locality::Zone } else { Locality::Elsewhere };
-            let (since, version) = (known(node.id()), u64::from_be_bytes(endpoint.offer.digest));
+            let (since, version) = (known(node.id()), offered(&endpoint.offer));
             members.push((node.id(), Attributes { locality, weight: WEIGHT, since, version }));
             remote.insert(node.id(), target);
         }
@@ -224,6 +225,13 @@ impl View {
 fn version(local: &Deployed) -> u64 {
     let since = local.since().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::from_be_bytes(local.digest8()) ^ (since.as_nanos() as u64)
+}
+
+/// Tells one version on another host from the next, as far as that can be seen from here.
+fn offered(offer: &Service) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&offer.version, offer.digest).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// One endpoint for each node that is to get calls: those that are ready, or else, if it is not here either, those that
