@@ -27,6 +27,7 @@ mod grants;
 mod isolation;
 mod limits;
 mod operations;
+mod policies;
 mod remote;
 mod restart;
 mod routes;

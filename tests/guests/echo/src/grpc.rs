@@ -19,6 +19,7 @@ impl echo_server::Echo for Echo {
         let caller = caller(&request);
         let request = request.into_inner();
         pause(request.delay_ms).await;
+        planned(&request.text)?;
         Ok(Response::new(EchoReply { text: request.text, count: 1, caller }))
     }
 
@@ -63,7 +64,9 @@ impl echo_server::Echo for Echo {
     }
 
     async fn fail(&self, request: Request<EchoRequest>) -> Result<Response<EchoReply>, Status> {
-        Err(failure(request.into_inner().text))
+        let text = request.into_inner().text;
+        planned(&text)?;
+        Err(failure(text))
     }
 
     type FailLateStream = Replies;
@@ -79,6 +82,17 @@ impl echo_server::Echo for Echo {
             }
         });
         Ok(Response::new(Box::pin(good.chain(stream::iter([Err(failure(reason))])))))
+    }
+}
+
+/// What is planned for the key KEY, if the text is `fault:KEY`: see `faults`. Other things than panics are UNAVAILABLE.
+fn planned(text: &str) -> Result<(), Status> {
+    let Some(key) = text.strip_prefix("fault:") else { return Ok(()) };
+    let (how, call) = crate::faults::next(key).map_err(|error| Status::internal(error.to_string()))?;
+    match how.as_deref() {
+        None => Ok(()),
+        Some("panic") => panic!("as planned"),
+        Some(_) => Err(Status::unavailable(format!("call {call}"))),
     }
 }
 

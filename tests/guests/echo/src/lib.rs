@@ -1,5 +1,6 @@
 //! Every feature of the SDK behind an HTTP route, and a gRPC service with every kind of call.
 
+mod faults;
 mod grpc;
 mod routes;
 mod storage;

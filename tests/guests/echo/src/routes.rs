@@ -45,6 +45,7 @@ pub(crate) fn router() -> Router {
         .route("/config/{key}", get(config_value))
         .route("/log/{message}", get(log))
         .route("/eat/{mib}", get(eat))
+        .route("/fault/{key}", any(fault))
         .route("/after/{message}", get(after))
         .route("/wait", get(wait))
         .route("/notify", post(notify))
@@ -136,6 +137,10 @@ async fn spin() -> &'static str {
     loop {
         std::hint::spin_loop();
     }
+}
+
+async fn fault(Path(key): Path<String>) -> Response {
+    crate::faults::fault(&key).await
 }
 
 async fn call_root(Path(target): Path<String>) -> Result<Response, CallError> {
