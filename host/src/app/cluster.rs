@@ -1,5 +1,6 @@
 //! This host as a node of a cluster: its credentials, its sockets, gossip and links, put together and taken apart.
 
+mod acquaint;
 mod control;
 mod folder;
 mod renew;
@@ -7,6 +8,7 @@ mod sockets;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rand::Rng;
 use tokio::runtime::Handle as RuntimeHandle;
@@ -58,6 +60,8 @@ pub(super) struct Member {
     credentials: Arc<Credentials>,
     address: SocketAddr,
     zone: Box<str>,
+    /// How long it may take to learn what others serve.
+    join_wait: Duration,
     stop: CancellationToken,
 }
 
@@ -90,6 +94,8 @@ impl Member {
         if settings.seeds_file.as_os_str().is_empty() {
             settings.seeds_file = folder.seeds_file();
         }
+        // Who was told of nobody is the first one.
+        let join_wait = Duration::from_millis(if acquaint::has_seeds(&settings) { settings.join_wait_ms } else { 0 });
         let told = Arc::new(OnceLock::new());
         let (seed, jitter) = (rand::rng().random(), rand::rng().random());
         let dialer = Arc::new(TlsDialer::new(credentials.clone()));
@@ -117,7 +123,7 @@ impl Member {
             "a node of a cluster"
         );
         let address = sockets.address;
-        Ok(Some(Self { handle, client, server, serving, credentials, address, zone, stop }))
+        Ok(Some(Self { handle, client, server, serving, credentials, address, zone, join_wait, stop }))
     }
 
     /// Where it takes gossip and links.
@@ -144,6 +150,17 @@ impl Member {
             server: self.server.clone(),
             name: self.credentials.identity().cluster.to_string(),
             certificate_expires: Arc::new(move || credentials.not_after()),
+        }
+    }
+
+    /// Waits until this node knows what the others serve, though not for long: there may be nobody.
+    pub(super) async fn get_acquainted(&self, deployments: &Deployments) {
+        let learning = acquaint::learn(&self.handle, deployments);
+        if !self.join_wait.is_zero() && tokio::time::timeout(self.join_wait, learning).await.is_err() {
+            tracing::warn!(
+                join_wait_ms = self.join_wait.as_millis(),
+                "the cluster has not been found, or not learnt, in time: what only others serve is not found here until it is"
+            );
         }
     }
 

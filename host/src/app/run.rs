@@ -163,10 +163,16 @@ async fn start(
     let loader = tokio::spawn(loader.run());
     let stop_edge = CancellationToken::new();
 
-    // The modules that are there come first: a host that answers 404 for what it is about to serve is worse than one
-    // that does not answer yet.
+    // The modules that are there come first, and those of other hosts: a host that answers 404 for what it is about to serve
+    // is worse than one that does not answer yet.
+    let prepared = async {
+        let _ = loaded.wait_for(|loaded| *loaded).await;
+        if let Some(member) = &member {
+            member.get_acquainted(&deployments).await;
+        }
+    };
     let code = tokio::select! {
-        _ = loaded.wait_for(|loaded| *loaded) => None,
+        () = prepared => None,
         code = signals.next() => Some(code),
     };
     if code.is_none() {

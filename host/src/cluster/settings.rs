@@ -53,6 +53,8 @@ pub struct Settings {
     pub heal_ms: u64,
     /// Milliseconds, on average, between two attempts to join while nobody is known.
     pub join_retry_ms: u64,
+    /// Milliseconds that a node which has seeds may take to learn what others serve before it takes requests.
+    pub join_wait_ms: u64,
     /// Milliseconds, on average, between two exchanges of full state with some other node.
     pub exchange_ms: u64,
     /// Milliseconds for which withdrawn entries, and what nodes served that are down, are remembered.
@@ -95,6 +97,7 @@ impl Default for Settings {
             down_retain_ms: 3_600_000,
             heal_ms: 5_000,
             join_retry_ms: 1_000,
+            join_wait_ms: 3_000,
             exchange_ms: 30_000,
             tombstone_ms: 600_000,
             drain_spread_ms: 1_000,
@@ -185,6 +188,7 @@ impl Settings {
         in_range("down_retain_ms", self.down_retain_ms, 60_000..=604_800_000)?;
         in_range("heal_ms", self.heal_ms, 1_000..=600_000)?;
         in_range("join_retry_ms", self.join_retry_ms, 100..=60_000)?;
+        in_range("join_wait_ms", self.join_wait_ms, 0..=60_000)?;
         in_range("exchange_ms", self.exchange_ms, 1_000..=600_000)?;
         in_range("tombstone_ms", self.tombstone_ms, 60_000..=86_400_000)?;
         in_range("drain_spread_ms", self.drain_spread_ms, 0..=60_000)?;

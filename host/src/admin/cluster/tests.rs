@@ -251,7 +251,7 @@ async fn who_suspects_is_named() {
     let by = |id: u128| Some(NodeId::from_u128(id));
     let members =
         vec![member(1, "a", by(2)), member(2, "b", None), member(3, "c", Some(me.id())), member(4, "d", by(99))];
-    let status = Status { me: Arc::clone(&me), health: 2, members };
+    let status = Status { me: Arc::clone(&me), health: 2, members, acquainted: true };
     let report = ClusterReport::new(&view, &status, &Deployments::default(), false);
     let suspected: Vec<_> = report
         .members

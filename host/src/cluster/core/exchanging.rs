@@ -55,11 +55,31 @@ pub(super) struct Exchanging {
     urgent_at: Option<Duration>,
     attempts: u32,
     lacking: usize,
+    /// Somebody has told this node all that it did not know.
+    acquainted: bool,
+}
+
+impl Exchanging {
+    pub(super) fn is_acquainted(&self) -> bool {
+        self.acquainted
+    }
 }
 
 impl Core {
     pub(super) fn exchange_with_anybody(&mut self, now: Now) {
         self.after(now, self.settings.exchange_ms, Task::Exchange);
+        self.ask_anybody(now);
+    }
+
+    /// A node that has come asks for everything as soon as it knows somebody: it serves nobody well until it has learnt
+    /// what there is.
+    pub(super) fn get_acquainted(&mut self, now: Now) {
+        if !self.exchanging.acquainted {
+            self.ask_anybody(now);
+        }
+    }
+
+    fn ask_anybody(&mut self, now: Now) {
         let with = self.swim.iter_members().map(Member::id).choose(&mut self.rng).cloned();
         if let Some(with) = with {
             self.begin(now, &with, None);
@@ -70,6 +90,7 @@ impl Core {
         self.after(now, CHECK_MS, Task::Check);
         self.make_room(now);
         self.reassert();
+        self.get_acquainted(now);
         let state = self.shared.lock();
         let lacking = state.catalogue.wanted().len();
         let one = state.catalogue.wanted().iter().choose(&mut self.rng).map(|(id, via)| (*id, *via));
@@ -169,6 +190,7 @@ impl Core {
 
     fn on_answer(&mut self, now: Now, answer: Answer) {
         let Answer { sender, down, batch, downs, wants, more } = answer;
+        self.exchanging.acquainted |= !more;
         self.believe_being_down(now, down);
         let news = self.take(now, &sender, batch);
         self.suspect(now, &downs);

@@ -45,6 +45,7 @@ impl Core {
         if !known {
             self.since.insert(id.id(), now.mono);
             self.actions.push_back(Action::Notice(Notice::MemberUp(Arc::clone(id.node()))));
+            self.get_acquainted(now);
         }
     }
 

@@ -43,6 +43,9 @@ pub struct Status {
     pub health: u32,
     /// Others, by name.
     pub members: Vec<MemberStatus>,
+    /// Whether this node has learnt, since it started, what some other one knows, and lacks nothing that it knows of. False
+    /// for one that is alone.
+    pub acquainted: bool,
 }
 
 impl Core {
@@ -88,6 +91,7 @@ impl Core {
             .map(member)
             .collect();
         members.sort_by(|a, b| (a.node.name(), a.node.id()).cmp(&(b.node.name(), b.node.id())));
-        Status { me: Arc::clone(&self.me), health: self.health.score(), members }
+        let acquainted = self.exchanging.is_acquainted() && state.catalogue.wanted().is_empty();
+        Status { me: Arc::clone(&self.me), health: self.health.score(), members, acquainted }
     }
 }

@@ -66,6 +66,26 @@ fn a_large_record_is_fetched_and_a_late_comer_learns_everything() {
 }
 
 #[test]
+fn a_node_that_comes_asks_at_once_and_knows_when_it_has_learnt_everything() {
+    let mut simulation = cluster(8, Link::default());
+    let acquainted = |s: &Simulation, at: usize| s.core(at).unwrap().status(s.now()).acquainted;
+    assert!(!acquainted(&simulation, 0), "it knows nobody");
+    simulation.run_for(10 * SECOND);
+    assert!((0..8).all(|at| acquainted(&simulation, at)));
+    simulation.with(3, |core, now| core.publish(now, offers(30))).unwrap().unwrap();
+    simulation.run_for(10 * SECOND);
+    let late = simulation.add(Spec::default()).unwrap();
+    let mut early = false;
+    let took = simulation.run_until(10 * SECOND, |s| {
+        early |= acquainted(s, late) && seen(s, late) < 30;
+        acquainted(s, late)
+    });
+    assert!(!early, "it did not know everything");
+    // Packets to a seed and back, and an exchange; nothing that is waited for.
+    assert!(took.unwrap() <= Duration::from_millis(100), "{took:?}");
+}
+
+#[test]
 fn entries_of_a_suspect_stay_and_those_of_the_dead_go_and_come_back_after_a_partition() {
     let mut simulation = cluster(5, Link::default());
     simulation.run_for(10 * SECOND);
