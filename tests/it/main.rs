@@ -22,6 +22,7 @@ mod calls;
 mod cli;
 mod drop_in;
 mod edge;
+mod failure;
 mod foreign;
 mod grants;
 mod isolation;

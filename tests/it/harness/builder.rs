@@ -1,6 +1,6 @@
 //! What a host is started with.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use super::alone::{Token, together};
 use super::guests::Guest;
 use super::host::Host;
 use super::install;
+use super::network::Place as NetworkPlace;
 use super::paths::{binary, scratch};
 use super::process::Process;
 
@@ -24,6 +25,7 @@ pub struct Builder {
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
     member: Option<Member>,
+    network: Option<NetworkPlace>,
     ready_within: Duration,
 }
 
@@ -60,6 +62,7 @@ impl Default for Builder {
             environment: Vec::new(),
             arguments: Vec::new(),
             member: None,
+            network: None,
             ready_within: Duration::from_secs(60),
         }
     }
@@ -135,6 +138,17 @@ impl Builder {
         self
     }
 
+    /// Puts the host into a network of the test's own, with all its ports.
+    pub fn network(mut self, place: NetworkPlace) -> Self {
+        self.network = Some(place);
+        self
+    }
+
+    /// The host's address in the network of the test's own, if it is in one.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.network.as_ref().map(|place| place.address)
+    }
+
     /// What the host is called in a cluster, for messages.
     pub fn label(&self) -> &str {
         self.member.as_ref().map_or("the host", |member| &member.name)
@@ -158,11 +172,15 @@ impl Builder {
         let dir = self.dir();
         // What an earlier host in this folder announced is not true any more.
         let _ = std::fs::remove_file(self.announce());
-        let mut command = command(dir);
+        let mut command = match &self.network {
+            None => command(dir),
+            Some(place) => quiet(place.command(binary()), dir),
+        };
         command.arg("up");
         command.arg("--modules").arg(self.modules());
         command.arg("--data").arg(self.data());
-        command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        let any = SocketAddr::new(self.address().unwrap_or(Ipv4Addr::LOCALHOST.into()), 0).to_string();
+        command.args(["--listen", &any, "--admin", &any]);
         command.args(["--log-format", self.log_format]);
         command.arg("--announce").arg(self.announce());
         if let Some(toml) = &self.config {
@@ -187,7 +205,10 @@ impl Builder {
 
 /// The program, in a folder, with nothing of this process's environment that would configure it.
 pub fn command(dir: &Path) -> Command {
-    let mut command = Command::new(binary());
+    quiet(Command::new(binary()), dir)
+}
+
+fn quiet(mut command: Command, dir: &Path) -> Command {
     command.current_dir(dir);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("HOSTEL_") {

@@ -98,9 +98,20 @@ impl Cluster {
         self.nodes.push(node);
     }
 
+    /// Starts one more host where another one took gossip and links that has ended. Waits until it is ready.
+    pub async fn add_in_place_of(&mut self, ended: &str, name: &str, builder: Builder) {
+        assert_eq!(self.node(ended).state, State::Ended, "the state of `{ended}`");
+        let node = self.join_at(name, builder, self.peer(ended)).await;
+        self.nodes.push(node);
+    }
+
     async fn join(&self, name: &str, builder: Builder) -> Node {
-        let any = SocketAddr::new(self.address, 0);
-        let host = builder.clone().member(self.member(name, any)).start().await;
+        let any = SocketAddr::new(builder.address().unwrap_or(self.address), 0);
+        self.join_at(name, builder, any).await
+    }
+
+    async fn join_at(&self, name: &str, builder: Builder, listen: SocketAddr) -> Node {
+        let host = builder.clone().member(self.member(name, listen)).start().await;
         let peer = host.peer.expect("a member says where others reach it");
         Node { name: name.to_owned(), builder, peer, host, state: State::Running }
     }
