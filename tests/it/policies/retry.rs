@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use tonic::Code;
 
-use super::{called, called_is, calls, cluster, echo, plan, send, total};
+use super::{SOON, called, called_is, calls, cluster, echo, get_with, plan, send, total};
 use crate::harness::grpc::{ask, framed};
 use crate::harness::guests::{ECHO, RELAY};
 use crate::harness::host::Host;
 use crate::harness::http::{Client, full, get, pushed, request, with};
+use crate::harness::logs::Event;
+use crate::harness::wait::eventually;
 use crate::harness::world::Place;
 
 crate::both_ways! { grpc_methods_that_say_so_are_called_again }
@@ -41,6 +43,24 @@ async fn within_a_host_too() {
     assert_eq!(host.get("/front/call/echo/fault/y").await.expect(200).text(), "call 3");
     assert_eq!(total(&host, "hostel_retries_total", "echo").await, 4.0);
     assert_eq!(total(&host, "hostel_retries_total", "front").await, 0.0);
+}
+
+/// All attempts belong to the trace of the call that they are made for.
+#[tokio::test]
+async fn attempts_share_a_trace() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let host = echo("").guest_as("front", &ECHO).start().await;
+    for path in ["/echo/fault/x", "/front/call/echo/fault/y"] {
+        plan(&host, &path[path.len() - 1..], "2 panic").await;
+        let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
+        get_with(&host, path, "traceparent", &parent).await.expect(200);
+    }
+    let mut traced = |event: &Event| event.contains("as planned") && event.contains(TRACE);
+    eventually("each of four failures is in the log, with its trace", SOON, async || {
+        let seen = host.logs.matching(&mut traced).len();
+        (seen == 4).then_some(()).ok_or_else(|| seen.to_string())
+    })
+    .await;
 }
 
 #[tokio::test]
