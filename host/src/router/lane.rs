@@ -56,6 +56,22 @@ struct Stamp {
 }
 
 impl Sources<'_> {
+    /// Looks at them.
+    pub(super) fn with<R>(shared: &Shared, service: &ServiceName, look: impl FnOnce(&Sources<'_>) -> R) -> R {
+        let table = shared.deployments.table();
+        let (local, described) = (table.get(service), table.remote(service));
+        match &shared.remotes {
+            None => look(&Sources { local, described, listed: None, reachability: 0 }),
+            Some(remotes) => {
+                // Before the list: a change that comes between is found by the next call.
+                let reachability = remotes.catalogue.reachability();
+                let catalogue = remotes.catalogue.load();
+                let listed = catalogue.service(service.as_str());
+                look(&Sources { local, described, listed, reachability })
+            }
+        }
+    }
+
     fn stamp(&self) -> Stamp {
         Stamp {
             local: self.local.map_or(0, |local| Arc::as_ptr(local).addr()),
@@ -95,21 +111,25 @@ impl Lane {
 
     /// The endpoints and the view, in step with `sources`.
     pub(super) fn current(&self, shared: &Shared, sources: &Sources<'_>) -> (Arc<Endpoints<NodeId>>, Arc<View>) {
-        let stamp = sources.stamp();
         let view = self.view.load();
-        if view.stamp == stamp {
+        if view.stamp == sources.stamp() {
             return (self.endpoints.clone(), view.clone());
         }
         drop(view);
-        (self.endpoints.clone(), self.renew(shared, sources, stamp))
+        (self.endpoints.clone(), self.renew(shared))
     }
 
-    fn renew(&self, shared: &Shared, sources: &Sources<'_>, stamp: Stamp) -> Arc<View> {
+    /// Looks again, now that nobody else renews: a thread that was stopped for a while must not bring back what it had seen
+    /// before.
+    fn renew(&self, shared: &Shared) -> Arc<View> {
         let _renewing = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
+        Sources::with(shared, &self.service, |sources| self.renew_from(shared, sources))
+    }
+
+    fn renew_from(&self, shared: &Shared, sources: &Sources<'_>) -> Arc<View> {
         let old = self.view.load_full();
-        // Somebody else was quicker, with the same or, if this thread was stopped for a while, with newer sources: what is
-        // newer is found by the next call.
-        if old.stamp == stamp {
+        // Somebody else was quicker.
+        if old.stamp == sources.stamp() {
             return old;
         }
         let now = Instant::now();
@@ -137,8 +157,8 @@ impl View {
         let known = |node: NodeId| old.and_then(|old| old.since.get(&node)).copied().unwrap_or(new_since);
         let mut members = Vec::new();
         let mut remote = HashMap::new();
-        if let Some(local_version) = sources.local.map(|local| version(local)) {
-            let version = local_version;
+        if let Some(local) = sources.local {
+            let version = version(local);
             members.push((me, Attributes { locality: Locality::Local, weight: WEIGHT, since: known(me), version }));
         }
         let here_too = sources.local.is_some();

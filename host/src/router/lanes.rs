@@ -18,7 +18,7 @@ pub(super) struct Lanes(RwLock<HashMap<ServiceName, Arc<Lane>>>);
 impl Lanes {
     /// The lane of a service, in step with what is deployed; `None` when nobody serves it.
     pub(super) fn find(&self, shared: &Shared, service: &ServiceName) -> Option<(Arc<Endpoints<NodeId>>, Arc<View>)> {
-        with_sources(shared, service, |sources| {
+        Sources::with(shared, service, |sources| {
             if sources.local.is_none() && sources.listed.is_none() {
                 return None;
             }
@@ -34,7 +34,7 @@ impl Lanes {
         if lanes.len() >= KEPT_MIN && lanes.len().is_power_of_two() {
             // Services come and go; their lanes must not only come.
             lanes.retain(|service, _| {
-                with_sources(shared, service, |kept| kept.local.is_some() || kept.listed.is_some())
+                Sources::with(shared, service, |kept| kept.local.is_some() || kept.listed.is_some())
             });
         }
         lanes.entry(service.clone()).or_insert_with(|| Arc::new(Lane::new(shared, service, sources))).clone()
@@ -49,20 +49,5 @@ impl Lanes {
 
     fn read(&self) -> RwLockReadGuard<'_, HashMap<ServiceName, Arc<Lane>>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn with_sources<R>(shared: &Shared, service: &ServiceName, use_them: impl FnOnce(&Sources<'_>) -> R) -> R {
-    let table = shared.deployments.table();
-    let (local, described) = (table.get(service), table.remote(service));
-    match &shared.remotes {
-        None => use_them(&Sources { local, described, listed: None, reachability: 0 }),
-        Some(remotes) => {
-            // Before the list: a change that comes between is found by the next call.
-            let reachability = remotes.catalogue.reachability();
-            let catalogue = remotes.catalogue.load();
-            let listed = catalogue.service(service.as_str());
-            use_them(&Sources { local, described, listed, reachability })
-        }
     }
 }
