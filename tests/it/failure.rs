@@ -45,21 +45,29 @@ fn node(name: &str) -> Builder {
     Host::builder().guest(&guest)
 }
 
-/// Of the policies' pauses for endpoints that failed five times in a row only a tenth, so that tests need not wait for half
-/// a minute until it is tried whether all is well again.
-const SHORT_PAUSES: &str = "[policy.breaker]\nopen_ms = 3000\n[policy.outlier]\nejection_ms = 3000\n";
+/// What keeps calls from an endpoint that is well again, shortened to a tenth and a fifth: the pauses of the policies for those
+/// that failed five times in a row, and the memory of how long these failures took. By default it takes half a minute until
+/// it is tried again, and as long until three seconds without an answer are forgotten for which the others take milliseconds.
+const FORGIVING: &str = "
+[policy.breaker]
+open_ms = 3000
+[policy.outlier]
+ejection_ms = 3000
+[policy.balance]
+decay_ms = 1000
+";
 
-/// One of five nodes that are better soon.
+/// One of five nodes whose callers find out soon that it is better.
 fn forgiving(name: &str) -> Builder {
     let service = if ["one", "two"].contains(&name) { LEAN_BARE.name } else { ECHO.name };
-    node(name).manifest(service, SHORT_PAUSES)
+    node(name).manifest(service, FORGIVING)
 }
 
 /// Waits until a node has served another call of a service, and says after how long.
 async fn serves_again(cluster: &Cluster, node: &str, service: &str) -> Duration {
-    /// A pause of the policies, one between two attempts to connect (`backoff_max_ms`), and an attempt that is under way
-    /// (`connect_timeout_ms`), one after the other: eight seconds. The slow start of an endpoint that has come back takes some more.
-    const AGAIN_WITHIN: Duration = Duration::from_secs(15);
+    /// One after the other: a pause of the policies, one between two attempts to connect (`backoff_max_ms`), an attempt that
+    /// is under way (`connect_timeout_ms`), and six seconds in which three seconds become some milliseconds: fourteen.
+    const AGAIN_WITHIN: Duration = Duration::from_secs(20);
     let (begun, before) = (Instant::now(), served(cluster, node, service).await);
     eventually("calls come through again", AGAIN_WITHIN, async || {
         let now = served(cluster, node, service).await;
@@ -70,7 +78,7 @@ async fn serves_again(cluster: &Cluster, node: &str, service: &str) -> Duration 
 
 /// Nodes that know each other, and a balancer that sends to all of them.
 async fn nodes(names: &[&'static str]) -> (Cluster, Balancer) {
-    let cluster = Cluster::start(names.iter().map(|name| (*name, forgiving(name)))).await;
+    let cluster = Cluster::start(names.iter().map(|name| (*name, node(name)))).await;
     let balancer = Balancer::default();
     for name in names {
         balancer.add(name, cluster.host(name));

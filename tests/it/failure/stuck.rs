@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::failure::{MIXED, NAMES, OUT_WITHIN, nodes, served, serves_again};
+use crate::failure::{MIXED, NAMES, OUT_WITHIN, forgiving, nodes, served, serves_again};
 use crate::harness::alone::alone;
 use crate::harness::cluster::Cluster;
 use crate::harness::steady::{Balancer, Steady};
@@ -34,7 +34,7 @@ async fn a_frozen_node_costs_time_and_comes_back() {
     /// When a link is given up, at the latest: three seconds, and the time to notice.
     const GIVEN_UP: Duration = Duration::from_secs(5);
     let _alone = alone();
-    let (mut cluster, _) = nodes(&NAMES).await;
+    let mut cluster = Cluster::start(NAMES.map(|name| (name, forgiving(name)))).await;
     let load = Steady::start(&but_the_stuck(&cluster), MIXED);
     load.goes_on(Duration::from_secs(2)).await;
     cluster.freeze(STUCK);
