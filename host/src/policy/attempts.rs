@@ -8,6 +8,7 @@ mod held;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::Either;
 use http::HeaderMap;
@@ -71,7 +72,7 @@ where
     let (kept, request) = plan.keep(request, &retries, idempotent);
     let first = plan.attempt(hash, &[], request, &dispatch);
     async move {
-        let (mut picked, calling) = match first {
+        let (picked, calling) = match first {
             Ok(first) => first,
             Err(none) => {
                 let error = none.into_error(&plan.service);
@@ -79,33 +80,55 @@ where
                 return Err(error);
             }
         };
-        let mut answer = calling.await;
+        let answer = calling.await;
         let Some(kept) = kept else { return held::finish(answer, picked) };
-        let mut tried = Vec::new();
+        let tried = vec![picked.key().clone()];
+        let Some(pause) = plan.pause(&mut retries, &kept, &answer, &tried) else { return held::finish(answer, picked) };
+        // Apart, so that the calls that are not sent again, nearly all, need not have room for it.
+        Box::pin(Repeating { plan, kept, hash, retries, tried }.run(answer, picked, pause, dispatch)).await
+    }
+}
+
+/// A call whose last attempt has failed and that is going to be sent again.
+struct Repeating<K: Key> {
+    plan: Plan<K>,
+    kept: Box<Replay>,
+    hash: Option<u64>,
+    retries: Retries,
+    tried: Vec<K>,
+}
+
+impl<K: Key> Repeating<K> {
+    async fn run<D, F>(
+        mut self,
+        mut answer: Result<Response, CallError>,
+        mut picked: Picked<K>,
+        mut pause: Duration,
+        dispatch: D,
+    ) -> Result<Response, CallError>
+    where
+        D: Fn(&K, Locality, Deadline, Request) -> F,
+        F: Future<Output = Result<Response, CallError>>,
+    {
         loop {
-            if !kept.is_whole() {
-                return held::finish(answer, picked);
-            }
-            let now = Instant::now();
-            tried.push(picked.key().clone());
-            let elsewhere = answer.is_err() && plan.endpoints.has_other(now, &tried);
-            let settings = &plan.treatment.retry;
-            let budget = plan.endpoints.budget();
-            let next = retries.after(now, &answer, plan.deadline, elsewhere, settings, budget, &mut plan.rng);
-            let Ok(pause) = next else { return held::finish(answer, picked) };
-            picked.record(now, Outcome::of(&answer, picked.locality()));
+            picked.record(Instant::now(), Outcome::of(&answer, picked.locality()));
             // Its place is needed by nobody during the pause.
             drop(picked);
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
             // Somebody may have read on meanwhile, beyond what is kept.
-            let Some(request) = kept.request() else { return answer };
-            let Ok((again, calling)) = plan.attempt(hash, &tried, request, &dispatch) else {
+            let Some(request) = self.kept.request() else { return answer };
+            let Ok((again, calling)) = self.plan.attempt(self.hash, &self.tried, request, &dispatch) else {
                 return answer;
             };
             picked = again;
             answer = calling.await;
+            self.tried.push(picked.key().clone());
+            match self.plan.pause(&mut self.retries, &self.kept, &answer, &self.tried) {
+                Some(next) => pause = next,
+                None => return held::finish(answer, picked),
+            }
         }
     }
 }
@@ -125,6 +148,24 @@ impl<K: Key> Plan<K> {
             Ok((kept, request)) => (Some(Box::new(kept)), request),
             Err(request) => (None, *request),
         }
+    }
+
+    /// How long to wait before the call is sent again; `None` when `answer` is what its caller gets.
+    fn pause(
+        &mut self,
+        retries: &mut Retries,
+        kept: &Replay,
+        answer: &Result<Response, CallError>,
+        tried: &[K],
+    ) -> Option<Duration> {
+        if !kept.is_whole() {
+            return None;
+        }
+        let now = Instant::now();
+        let elsewhere = answer.is_err() && self.endpoints.has_other(now, tried);
+        let settings = &self.treatment.retry;
+        let budget = self.endpoints.budget();
+        retries.after(now, answer, self.deadline, elsewhere, settings, budget, &mut self.rng).ok()
     }
 
     fn attempt<D, F>(

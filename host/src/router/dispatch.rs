@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use futures::future::Either;
+use futures::future::{BoxFuture, FutureExt};
 
 use super::counted::Counted;
 use super::lane::View;
@@ -14,6 +14,9 @@ use crate::modules::{Deployed, Entered};
 use crate::policy::deadline;
 
 /// Sends a call to `node`, which may be this one, until the context's deadline.
+///
+/// Boxed, for it is some kilobytes, and whoever waits for it is moved several times: copying it took as many instructions as
+/// all the rest of a small call.
 pub(super) fn attempt(
     shared: &Arc<Shared>,
     view: &Arc<View>,
@@ -21,14 +24,14 @@ pub(super) fn attempt(
     entered: &Cell<Option<Entered>>,
     request: Request,
     context: CallContext,
-) -> impl Future<Output = Result<Response, CallError>> + Send + use<> {
+) -> BoxFuture<'static, Result<Response, CallError>> {
     let service = view.service();
     let Some(remotes) = shared.remotes.as_ref().filter(|remotes| remotes.me != node) else {
         // A version that has been replaced meanwhile cannot be entered any more, but the one that took its place can.
         let entered = entered.take().or_else(|| shared.deployments.enter(service));
         return match entered {
-            Some(entered) => Either::Left(Either::Left(local(entered, request, context))),
-            None => Either::Right(std::future::ready(Err(gone(service.as_str())))),
+            Some(entered) => local(entered, request, context).boxed(),
+            None => std::future::ready(Err(gone(service.as_str()))).boxed(),
         };
     };
     // What was entered here would otherwise be kept from ending for as long as the call takes elsewhere.
@@ -39,8 +42,8 @@ pub(super) fn attempt(
         None => shared.lanes.find(shared, service).map(|(_, view)| view),
     };
     match newer.as_ref().unwrap_or(view).remote(node) {
-        Some(endpoint) => Either::Left(Either::Right(remote::call(remotes, service, endpoint, request, context))),
-        None => Either::Right(std::future::ready(Err(gone(service.as_str())))),
+        Some(endpoint) => remote::call(remotes, service, endpoint, request, context).boxed(),
+        None => std::future::ready(Err(gone(service.as_str()))).boxed(),
     }
 }
 
