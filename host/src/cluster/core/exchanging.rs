@@ -57,6 +57,9 @@ pub(super) struct Exchanging {
     lacking: usize,
     /// Somebody has told this node all that it did not know.
     acquainted: bool,
+    /// When to ask for that again, and how often it was asked for.
+    greet_at: Duration,
+    greetings: u32,
 }
 
 impl Exchanging {
@@ -74,9 +77,14 @@ impl Core {
     /// A node that has come asks for everything as soon as it knows somebody: it serves nobody well until it has learnt
     /// what there is.
     pub(super) fn get_acquainted(&mut self, now: Now) {
-        if !self.exchanging.acquainted {
-            self.ask_anybody(now);
+        let exchanging = &self.exchanging;
+        if exchanging.acquainted || now.mono < exchanging.greet_at || self.swim.num_members() == 0 {
+            return;
         }
+        let wait = self.jitter(URGENT_MS << self.exchanging.greetings);
+        self.exchanging.greetings = (self.exchanging.greetings + 1).min(DOUBLINGS_MAX);
+        self.exchanging.greet_at = now.mono + wait;
+        self.ask_anybody(now);
     }
 
     fn ask_anybody(&mut self, now: Now) {
