@@ -117,9 +117,9 @@ async fn two_and_three_are_parted_and_find_each_other() {
     const LEFT: [&str; 2] = ["one", "two"];
     const RIGHT: [&str; 3] = ["three", "four", "five"];
     const COMMON: &[Kind] = &[Kind::get("/common/", "common")];
-    /// It should be some six seconds. Who misses most of the others doubts itself (`health`), and gives them more time: up to
-    /// five times as much, before it condemns them.
-    const PARTED_WITHIN: Duration = Duration::from_secs(20);
+    /// It should be from five to fourteen seconds; of 200 simulations half took eight. Who misses most of the others doubts
+    /// itself (`health`), and gives them up to five times as long.
+    const PARTED_WITHIN: Duration = Duration::from_secs(25);
     /// It should be ten seconds at most, most of the time.
     const TOGETHER_WITHIN: Duration = Duration::from_secs(30);
     let _alone = alone();
