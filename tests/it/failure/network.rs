@@ -62,15 +62,17 @@ async fn a_lossy_link_loses_no_request() {
 /// both directions. So
 /// - both stay members to everyone: others answer for `four` when `one` asks;
 /// - nothing idempotent is lost: calls of `one` go to the other nodes that serve the same;
-/// - what is not idempotent is lost only if it was in flight when the direction was cut, or sent before the link was given up
-///   three seconds later;
-/// - a caller of `one` does not wait for a link that cannot be made, again and again: after the first seconds its calls take
-///   as long as ever;
+/// - what is not idempotent is lost only if it was in flight when the direction was cut, or sent before the link was given up,
+///   six seconds later at most;
+/// - a caller of `one` does not wait for a link that cannot be made, again and again: once the link is given up, its calls
+///   take as long as ever, but for those few that find out whether it can be made again;
 /// - when it is mended, `one` has calls served by `four` again.
 #[tokio::test]
 async fn one_direction_is_cut() {
-    /// When the link is given up, at the latest: after three seconds, and the time to notice.
-    const GIVEN_UP: Duration = Duration::from_secs(5);
+    /// When the link is given up, at the latest. Two seconds after the cut the other end may still ask for a sign of life,
+    /// which arrives, and counts as one itself; a second later this end looks again, and asks after another one, and waits for
+    /// two: six. And the time to notice.
+    const GIVEN_UP: Duration = Duration::from_secs(8);
     let _alone = alone();
     let Some(network) = Network::new(NAMES.len()) else { return };
     let (cluster, _) = nodes(&network).await;
@@ -99,10 +101,10 @@ async fn one_direction_is_cut() {
     for lost in outcome.lost("POST") {
         assert!(lost.begun < cut + GIVEN_UP, "it should not be lost: {lost:?}");
     }
-    let slow: Vec<_> = outcome.answered.iter().filter(|one| one.took > Duration::from_secs(1)).collect();
-    eprintln!("{} of {} calls took more than a second", slow.len(), outcome.answered.len());
-    let late: Vec<_> = slow.iter().filter(|one| one.begun > cut + 2 * GIVEN_UP).collect();
-    assert!(late.is_empty(), "callers still wait for what cannot be reached: {late:?}");
+    let late: Vec<_> = outcome.answered.iter().filter(|one| one.begun > cut + GIVEN_UP).collect();
+    let slow: Vec<_> = late.iter().filter(|one| one.took > Duration::from_secs(1)).collect();
+    eprintln!("of {} calls after the link was given up, {} took more than a second", late.len(), slow.len());
+    assert!(slow.len() * 50 < late.len(), "callers still wait for what cannot be reached: {slow:?}");
 }
 
 /// Two nodes and three nodes do not reach each other for a while. Both sides serve `common`, and each a service of its own.
