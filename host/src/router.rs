@@ -12,6 +12,7 @@ mod dispatch;
 mod incoming;
 mod lane;
 mod lanes;
+mod node_key;
 pub mod publish;
 mod remote;
 mod snapshot;
@@ -31,6 +32,7 @@ use crate::policy::settings::PerCall;
 use lanes::Lanes;
 
 pub use incoming::LocalServices;
+pub use node_key::NodeKey;
 pub use remote::{Remotes, link_to};
 pub use snapshot::LaneSnapshot;
 
@@ -47,8 +49,8 @@ struct Shared {
 
 impl Shared {
     /// This host among the endpoints. Without a cluster there is only one.
-    fn me(&self) -> NodeId {
-        self.remotes.as_ref().map_or(NodeId::from_u128(0), |remotes| remotes.me)
+    fn me(&self) -> NodeKey {
+        self.remotes.as_ref().map_or_else(|| NodeKey::new(NodeId::from_u128(0), ""), Remotes::me)
     }
 }
 

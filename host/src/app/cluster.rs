@@ -59,7 +59,6 @@ pub(super) struct Member {
     serving: JoinHandle<()>,
     credentials: Arc<Credentials>,
     address: SocketAddr,
-    zone: Box<str>,
     /// How long it may take to learn what others serve.
     join_wait: Duration,
     stop: CancellationToken,
@@ -87,8 +86,13 @@ impl Member {
         let keys = keyring(&pki::gossip_keys(folder.path())?)?;
         let sockets = sockets::bind(config.cluster.listen, runtimes)?;
         let advertised = config.cluster.advertise.unwrap_or(sockets.address);
-        let zone: Box<str> = config.cluster.zone.as_str().into();
-        let node = Arc::new(Node::new(NodeId::random()?, identity.node.as_str(), advertised, advertised, &zone)?);
+        let node = Arc::new(Node::new(
+            NodeId::random()?,
+            identity.node.as_str(),
+            advertised,
+            advertised,
+            &config.cluster.zone,
+        )?);
         let mut settings = config.cluster.clone();
         identity.cluster.as_str().clone_into(&mut settings.name);
         if settings.seeds_file.as_os_str().is_empty() {
@@ -123,7 +127,7 @@ impl Member {
             "a node of a cluster"
         );
         let address = sockets.address;
-        Ok(Some(Self { handle, client, server, serving, credentials, address, zone, join_wait, stop }))
+        Ok(Some(Self { handle, client, server, serving, credentials, address, join_wait, stop }))
     }
 
     /// Where it takes gossip and links.
@@ -133,12 +137,7 @@ impl Member {
 
     /// What the router needs of it.
     pub(super) fn remotes(&self) -> Remotes {
-        Remotes {
-            me: self.handle.me().id(),
-            zone: self.zone.clone(),
-            catalogue: self.handle.reader().clone(),
-            client: self.client.clone(),
-        }
+        Remotes::new(self.handle.me(), self.handle.reader().clone(), self.client.clone())
     }
 
     /// What operators see of it.

@@ -7,9 +7,9 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::counted::Counted;
 use super::lane::View;
+use super::node_key::NodeKey;
 use super::{Shared, remote};
 use crate::call::{CallContext, CallError, Caller, ErrorKind, Request, Response, Side};
-use crate::cluster::NodeId;
 use crate::modules::{Deployed, Entered};
 use crate::policy::deadline;
 
@@ -20,13 +20,13 @@ use crate::policy::deadline;
 pub(super) fn attempt(
     shared: &Arc<Shared>,
     view: &Arc<View>,
-    node: NodeId,
+    node: NodeKey,
     entered: &Cell<Option<Entered>>,
     request: Request,
     context: CallContext,
 ) -> BoxFuture<'static, Result<Response, CallError>> {
     let service = view.service();
-    let Some(remotes) = shared.remotes.as_ref().filter(|remotes| remotes.me != node) else {
+    let Some(remotes) = shared.remotes.as_ref().filter(|remotes| remotes.me() != node) else {
         // A version that has been replaced meanwhile cannot be entered any more, but the one that took its place can.
         let entered = entered.take().or_else(|| shared.deployments.enter(service));
         return match entered {

@@ -12,9 +12,9 @@ use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
 use super::Shared;
+use super::node_key::NodeKey;
 use super::remote::RemoteEndpoint;
 use crate::call::{CallError, ServiceName};
-use crate::cluster::NodeId;
 use crate::cluster::catalogue::{Endpoint, Endpoints as Listed, Service, ServiceState};
 use crate::modules::{Deployed, RemoteService};
 use crate::observe::metrics::{CallMetrics, Locality as Counted};
@@ -32,7 +32,7 @@ const SETTLED: Duration = Duration::from_secs(24 * 3600);
 /// One service as it is seen from here.
 pub(super) struct Lane {
     service: ServiceName,
-    endpoints: Arc<Endpoints<NodeId>>,
+    endpoints: Arc<Endpoints<NodeKey>>,
     view: ArcSwap<View>,
     /// Held while the lane is made anew.
     renewing: Mutex<()>,
@@ -64,8 +64,8 @@ impl Sources<'_> {
             None => look(&Sources { local, described, listed: None, reachability: 0 }),
             Some(remotes) => {
                 // Before the list: a change that comes between is found by the next call.
-                let reachability = remotes.catalogue.reachability();
-                let catalogue = remotes.catalogue.load();
+                let reachability = remotes.catalogue().reachability();
+                let catalogue = remotes.catalogue().load();
                 let listed = catalogue.service(service.as_str());
                 look(&Sources { local, described, listed, reachability })
             }
@@ -92,11 +92,11 @@ pub(super) struct View {
     /// Whether any of its gRPC methods says that its calls may be sent again.
     local_promises: bool,
     described: Option<Arc<RemoteService>>,
-    remote: HashMap<NodeId, RemoteEndpoint>,
+    remote: HashMap<NodeKey, RemoteEndpoint>,
     policy: Arc<Settings>,
     treatment: Arc<PerCall>,
     refused: CallMetrics,
-    since: HashMap<NodeId, Instant>,
+    since: HashMap<NodeKey, Instant>,
 }
 
 impl Lane {
@@ -110,7 +110,7 @@ impl Lane {
     }
 
     /// The endpoints and the view, in step with `sources`.
-    pub(super) fn current(&self, shared: &Shared, sources: &Sources<'_>) -> (Arc<Endpoints<NodeId>>, Arc<View>) {
+    pub(super) fn current(&self, shared: &Shared, sources: &Sources<'_>) -> (Arc<Endpoints<NodeKey>>, Arc<View>) {
         let view = self.view.load();
         if view.stamp == sources.stamp() {
             return (self.endpoints.clone(), view.clone());
@@ -152,9 +152,9 @@ impl View {
         sources: &Sources<'_>,
         old: Option<&Self>,
         new_since: Instant,
-    ) -> (Self, Vec<(NodeId, Attributes)>) {
+    ) -> (Self, Vec<(NodeKey, Attributes)>) {
         let me = shared.me();
-        let known = |node: NodeId| old.and_then(|old| old.since.get(&node)).copied().unwrap_or(new_since);
+        let known = |node: NodeKey| old.and_then(|old| old.since.get(&node)).copied().unwrap_or(new_since);
         let mut members = Vec::new();
         let mut remote = HashMap::new();
         if let Some(local) = sources.local {
@@ -165,12 +165,12 @@ impl View {
         for endpoint in sources.listed.map(|listed| usable(listed, here_too)).unwrap_or_default() {
             let node = endpoint.presence.node();
             let Some(target) = RemoteEndpoint::new(node, &endpoint.offer.version, &shared.metrics) else { continue };
-            let here =
-                shared.remotes.as_ref().is_some_and(|remotes| !node.zone().is_empty() && *remotes.zone == *node.zone());
-            let locality = if here { Locality::Zone } else { Locality::Elsewhere };
-            let (since, version) = (known(node.id()), offered(&endpoint.offer));
-            members.push((node.id(), Attributes { locality, weight: WEIGHT, since, version }));
-            remote.insert(node.id(), target);
+            let near = shared.remotes.as_ref().is_some_and(|remotes| remotes.is_near(node));
+            let locality = if near { Locality::Zone } else { Locality::Elsewhere };
+            let key = NodeKey::of(node);
+            let (since, version) = (known(key), offered(&endpoint.offer));
+            members.push((key, Attributes { locality, weight: WEIGHT, since, version }));
+            remote.insert(key, target);
         }
         let (policy, treatment) = match (sources.local, sources.described) {
             (Some(local), _) => (local.policy().clone(), local.treatment().clone()),
@@ -209,12 +209,12 @@ impl View {
     }
 
     /// The service on another node.
-    pub(super) fn remote(&self, node: NodeId) -> Option<&RemoteEndpoint> {
+    pub(super) fn remote(&self, node: NodeKey) -> Option<&RemoteEndpoint> {
         self.remote.get(&node)
     }
 
     /// The names of the other nodes.
-    pub(super) fn nodes(&self) -> HashMap<NodeId, NodeName> {
+    pub(super) fn nodes(&self) -> HashMap<NodeKey, NodeName> {
         self.remote.iter().map(|(node, endpoint)| (*node, endpoint.node().clone())).collect()
     }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::Shared;
 use super::lane::{Lane, Sources, View};
+use super::node_key::NodeKey;
 use crate::call::ServiceName;
-use crate::cluster::NodeId;
 use crate::policy::endpoints::Endpoints;
 
 /// So many lanes are kept before it is looked which of them are of services that are gone.
@@ -17,7 +17,7 @@ pub(super) struct Lanes(RwLock<HashMap<ServiceName, Arc<Lane>>>);
 
 impl Lanes {
     /// The lane of a service, in step with what is deployed; `None` when nobody serves it.
-    pub(super) fn find(&self, shared: &Shared, service: &ServiceName) -> Option<(Arc<Endpoints<NodeId>>, Arc<View>)> {
+    pub(super) fn find(&self, shared: &Shared, service: &ServiceName) -> Option<(Arc<Endpoints<NodeKey>>, Arc<View>)> {
         Sources::with(shared, service, |sources| {
             if sources.local.is_none() && sources.listed.is_none() {
                 return None;

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::counted::Counted;
+use super::node_key::NodeKey;
 use crate::call::{CallContext, CallError, Request, Response, ServiceName};
+use crate::cluster::Node;
 use crate::cluster::catalogue::Reader;
-use crate::cluster::{Node, NodeId};
 use crate::observe::metrics::{CallMetrics, Locality, Metrics};
 use crate::peer::{Client, Incarnation, NodeName, Peer};
 use crate::policy::deadline;
@@ -14,13 +15,33 @@ use crate::policy::deadline;
 /// The other hosts of the cluster: what they serve, and how they are reached.
 pub struct Remotes {
     /// This host.
-    pub me: NodeId,
+    me: NodeKey,
     /// Its zone; empty when none was said.
-    pub zone: Box<str>,
+    zone: Box<str>,
     /// What others serve.
-    pub catalogue: Reader,
+    catalogue: Reader,
     /// The links to them.
-    pub client: Client,
+    client: Client,
+}
+
+impl Remotes {
+    /// What `me` knows of others by its `catalogue`, and reaches by `client`.
+    pub fn new(me: &Node, catalogue: Reader, client: Client) -> Self {
+        Self { me: NodeKey::of(me), zone: me.zone().into(), catalogue, client }
+    }
+
+    pub(super) fn me(&self) -> NodeKey {
+        self.me
+    }
+
+    /// Whether a node is in the zone of this host, if it is in any.
+    pub(super) fn is_near(&self, node: &Node) -> bool {
+        !self.zone.is_empty() && *self.zone == *node.zone()
+    }
+
+    pub(super) fn catalogue(&self) -> &Reader {
+        &self.catalogue
+    }
 }
 
 /// A service on another host.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Shared;
+use super::node_key::NodeKey;
 use crate::call::ServiceName;
-use crate::cluster::NodeId;
 use crate::peer::NodeName;
 use crate::policy::endpoints::Snapshot;
 use crate::policy::settings::Settings;
@@ -18,9 +18,9 @@ pub struct LaneSnapshot {
     /// The service.
     pub service: ServiceName,
     /// Its endpoints, and what was refused for want of one.
-    pub policies: Snapshot<NodeId>,
+    pub policies: Snapshot<NodeKey>,
     /// The names of the other nodes among the endpoints; the one that is missing is this node.
-    pub nodes: HashMap<NodeId, NodeName>,
+    pub nodes: HashMap<NodeKey, NodeName>,
     /// What the policies are set to.
     pub settings: Arc<Settings>,
 }

@@ -54,7 +54,7 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
 /// FNV-1a, and because that spreads short keys badly over its upper bits, the finaliser of SplitMix64.
 ///
 /// Source: Fowler, Noll, Vo, RFC 9923; D. Stafford, "Better bit mixing", mix 13.
-pub(super) fn stable<T: Hash + ?Sized>(value: &T) -> u64 {
+pub fn stable<T: Hash + ?Sized>(value: &T) -> u64 {
     let mut hasher = fnv::FnvHasher::default();
     value.hash(&mut hasher);
     mixed(hasher.finish())
