@@ -18,7 +18,7 @@ async fn failures_in_a_row_open_it() {
         assert_eq!(host.get(&format!("/echo/status/{status}")).await.status, status);
     }
     assert_eq!(endpoint(&host, "echo", None).await["breaker"], "closed");
-    for status in [500, 502, 503] {
+    for status in [503, 504, 503] {
         assert_eq!(host.get(&format!("/echo/status/{status}")).await.status, status);
     }
     host.get("/echo/hello/x").await.expect_problem(503, "unavailable");
@@ -37,6 +37,19 @@ async fn failures_in_a_row_open_it() {
     assert!(text.contains("\necho here breaker open 0 12 7 "), "{text}");
     // It is this service's alone.
     host.get("/front/hello/x").await.expect(200);
+}
+
+/// Or whoever finds a request that traps could close a service to everybody.
+#[tokio::test]
+async fn answers_that_say_it_failed_open_it_only_if_asked_to() {
+    for (errors, after) in [("false", "closed"), ("true", "open")] {
+        let policy = format!("[policy]\nretry.retries_max = 0\nbreaker = {{ failures = 3, errors = {errors} }}\n");
+        let host = echo(&policy).start().await;
+        for status in [500, 502, 500] {
+            assert_eq!(host.get(&format!("/echo/status/{status}")).await.status, status);
+        }
+        assert_eq!(endpoint(&host, "echo", None).await["breaker"], after, "errors = {errors}");
+    }
 }
 
 /// While the one call that finds out is under way nobody else gets through; when it succeeds, all do.
@@ -87,7 +100,7 @@ async fn impatient_callers_do_not_open_it() {
     host.get("/echo/hello/x").await.expect(200);
     // Who had time has reason to complain.
     for _ in 0..3 {
-        let patient = ask_within(Duration::from_millis(300), ask("x", 0, 5_000));
+        let patient = ask_within(Duration::from_millis(1_100), ask("x", 0, 5_000));
         let status = host.grpc("echo").unary(patient).await.unwrap_err();
         assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
     }

@@ -155,7 +155,9 @@ async fn members_links_and_services_are_reported() {
         .unwrap()
         .unwrap();
     let (address, metrics, _readiness) = admin(Some(one.clone())).await;
-    let full = |report: &ClusterReport| report.members.iter().any(|member| member.services.len() == 2);
+    // Its entries show as they come; its record is known when none is missing.
+    let full =
+        |report: &ClusterReport| report.members.iter().any(|member| member.services.len() == 2 && member.record > 0);
     let report = until(address, "two serves orders", full).await;
     assert_eq!((&*report.cluster, &*report.node.name, &*report.node.zone), ("shop", "one", "zone-a"));
     assert_eq!(report.node.id, one.handle.me().id().to_string());
@@ -163,7 +165,7 @@ async fn members_links_and_services_are_reported() {
     let [member] = &*report.members else { panic!("{report:#?}") };
     assert_eq!((&*member.name, &*member.state, member.reachable), ("two", "alive", true));
     assert_eq!((member.gossip, member.peer), (two.handle.me().gossip(), two.handle.me().peer()));
-    assert!(member.started_unix_s > 1_600_000_000 && member.record > 0, "{member:?}");
+    assert!(member.started_unix_s > 1_600_000_000, "{member:?}");
     let services: Vec<_> = member
         .services
         .iter()
