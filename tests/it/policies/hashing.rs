@@ -21,8 +21,10 @@ fn node(name: &str) -> Builder {
     let builder = policies.iter().fold(Host::builder(), |builder, (service, hash)| {
         builder.module(service, &wasm).manifest(service, &format!("[policy]\n{hash}\n{BOUND}"))
     });
+    // The last one is where the harness asks whether a node knows of it.
     let routes = "[[route]]\npath = '/bound/{*rest}'\npolicy = { hash = 'header:x-user' }\n\
-                  [[route]]\npath = '/free/{*rest}'\n[policy]\nlocality.local_first = false\n\
+                  [[route]]\npath = '/free/{*rest}'\n\
+                  [[route]]\nhost = 'by-route.localhost'\npath = '/{*rest}'\n[policy]\nlocality.local_first = false\n\
                   balance.latency_us_min = 10000000\n";
     builder.module("by-route", &wasm).manifest("by-route", &format!("{routes}{BOUND}"))
 }
