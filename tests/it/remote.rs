@@ -3,6 +3,7 @@
 //! scenarios of `calls`, `limits` and `grants` say, which run both ways.
 
 mod balance;
+mod busy;
 mod failures;
 mod forged;
 mod nodes;
