@@ -6,4 +6,5 @@ mod balance;
 mod busy;
 mod failures;
 mod forged;
+mod keys;
 mod nodes;

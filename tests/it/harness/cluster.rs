@@ -9,6 +9,7 @@
 //! notice, as what happens until then is what many tests are about; [`Cluster::settled`] and [`Cluster::sees`] do.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -124,6 +125,11 @@ impl Cluster {
             listen,
             seeds: others.map(|node| node.peer).collect(),
         }
+    }
+
+    /// The folder of the CA and of the keys of gossip.
+    pub fn ca(&self) -> &Path {
+        self.ca.path()
     }
 
     fn node(&self, name: &str) -> &Node {

@@ -25,6 +25,7 @@ pub(super) async fn watch(folder: Folder, credentials: Arc<Credentials>, handle:
     let folder = Arc::new(folder);
     let mut seen = look(folder.watched()).await;
     let mut not_before = SystemTime::UNIX_EPOCH;
+    let mut told = String::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -36,12 +37,23 @@ pub(super) async fn watch(folder: Folder, credentials: Arc<Credentials>, handle:
         if !changed && !due {
             continue;
         }
-        seen = now;
         match renew(folder.clone(), credentials.clone(), &handle).await {
-            Ok(()) => tracing::info!("the cluster's certificate and keys were read again"),
+            Ok(()) => {
+                seen = now;
+                told.clear();
+                tracing::info!("the cluster's certificate and keys were read again");
+            }
+            // A change is looked at again until it can be used: perhaps not all of the files have been copied yet.
             Err(error) => {
                 not_before = SystemTime::now() + RETRY;
-                tracing::error!(%error, "the cluster's certificate and keys have changed and cannot be used; those there were go on being used");
+                let error = error.to_string();
+                if error != told {
+                    tracing::error!(
+                        error,
+                        "the cluster's certificate and keys have changed and cannot be used; those there were go on being used"
+                    );
+                }
+                told = error;
             }
         }
     }
