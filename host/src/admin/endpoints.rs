@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::policy::breaker::BreakerState;
 use crate::policy::endpoints::EndpointSnapshot;
 use crate::policy::settings::Settings;
-use crate::router::LaneSnapshot;
+use crate::router::{LaneSnapshot, NodeKey};
 
 pub(super) use metrics::EndpointMetrics;
 
@@ -44,7 +44,7 @@ pub struct CalledService {
 /// A service on one node.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct EndpointReport {
-    /// The node; absent when it is this host.
+    /// The node; absent when it is this host. Of nodes with one name, with the beginning of their ids.
     pub node: Option<String>,
     /// `local`, `zone` or `elsewhere`.
     pub locality: Cow<'static, str>,
@@ -73,7 +73,7 @@ impl CalledService {
         let now = Instant::now();
         let policies = &lane.policies;
         let endpoint = |endpoint: &EndpointSnapshot<_>| EndpointReport {
-            node: lane.nodes.get(&endpoint.key).map(ToString::to_string),
+            node: name(lane, &endpoint.key),
             locality: endpoint.attributes.locality.as_str().into(),
             breaker: breaker_text(endpoint.breaker).into(),
             ejected_s: endpoint.ejected_until.map(|until| until.saturating_duration_since(now).as_secs_f64()),
@@ -99,6 +99,15 @@ impl CalledService {
             policy: Settings::clone(&lane.settings),
         }
     }
+}
+
+/// The name of another node; with the beginning of its id if a second one has the same name, which should not be, but must
+/// not make one of two.
+fn name(lane: &LaneSnapshot, key: &NodeKey) -> Option<String> {
+    let name = lane.nodes.get(key)?;
+    let is_alone = lane.nodes.values().filter(|other| *other == name).count() == 1;
+    let id = key.id.to_string();
+    Some(if is_alone { name.to_string() } else { format!("{name}#{}", id.get(..8).unwrap_or(&id)) })
 }
 
 fn breaker_text(state: BreakerState) -> &'static str {

@@ -3,6 +3,7 @@
 mod acquaint;
 mod control;
 mod folder;
+mod news;
 mod renew;
 mod sockets;
 
@@ -121,6 +122,7 @@ impl Member {
         let follow =
             descriptions::follow(deployments.clone(), handle.reader().clone(), client.clone(), handle.changes());
         runtimes.control.spawn(follow);
+        runtimes.control.spawn(news::log(handle.clone()));
         runtimes.control.spawn(renew::watch(folder, credentials.clone(), handle.clone(), stop.clone()));
         tracing::info!(
             cluster = %identity.cluster, node = %identity.node, id = %node.id(), address = %advertised,

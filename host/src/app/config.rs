@@ -64,6 +64,20 @@ pub struct Flags {
     pub seeds: Vec<String>,
 }
 
+impl Flags {
+    /// A flag that says something about a cluster, if one was given.
+    fn of_a_cluster(&self) -> Option<&'static str> {
+        let given = [
+            ("--node", self.node.is_some()),
+            ("--peer", self.peer.is_some()),
+            ("--advertise", self.advertise.is_some()),
+            ("--zone", self.zone.is_some()),
+            ("--seed", !self.seeds.is_empty()),
+        ];
+        given.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag))
+    }
+}
+
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "hostel.toml";
 
@@ -111,6 +125,11 @@ pub fn load(flags: &Flags) -> Result<Loaded<Config>, config::Error> {
     for (section, found) in checks {
         loaded.check(section, found)?;
     }
+    if let (true, Some(flag)) = (loaded.config.cluster.dir.as_os_str().is_empty(), flags.of_a_cluster()) {
+        return Err(config::Error::Invalid(format!(
+            "{flag} means nothing without --cluster DIR, or `dir` in [cluster]"
+        )));
+    }
     Ok(loaded)
 }
 
@@ -123,6 +142,16 @@ fn list(values: &[String]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whoever gives them believes that the host is in a cluster.
+    #[test]
+    fn flags_of_a_cluster_need_one() {
+        let alone = Flags { seeds: vec!["127.0.0.1:7946".to_owned()], ..Flags::default() };
+        let error = load(&alone).unwrap_err().to_string();
+        assert!(error.starts_with("--seed means nothing without --cluster"), "{error}");
+        let dir = Some("cluster".to_owned());
+        assert!(load(&Flags { cluster: dir, ..alone }).is_ok());
+    }
 
     /// The example is where people look for what can be set.
     #[test]

@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use super::{ClusterName, NodeName, PeerIdentity};
 
 pub(super) use files::{NodeFiles, check_own, read_node};
-pub use files::{gossip_keys, join, verify};
+pub use files::{check_cluster, gossip_keys, join, verify};
 #[cfg(test)]
 pub(super) use issue::node_params;
 pub use issue::{Issuing, init, issue};

@@ -34,7 +34,8 @@ pub(super) async fn watch(folder: Folder, credentials: Arc<Credentials>, handle:
         let now = look(folder.watched()).await;
         let changed = now != seen;
         let due = folder.is_due(credentials.not_after()) && SystemTime::now() >= not_before;
-        if !changed && !due {
+        // What could not be used may be now, without another look or time: its mode was wrong, for one.
+        if !changed && !due && told.is_empty() {
             continue;
         }
         match renew(folder.clone(), credentials.clone(), &handle).await {

@@ -42,6 +42,7 @@ pub(super) fn run(args: &JoinArgs) -> anyhow::Result<()> {
     let token = if args.token == "-" { Token::parse(&read_input()?)? } else { Token::parse(&args.token)? };
     let expires = pki::verify(&token)?;
     spare_others(&args.dir, &token.identity)?;
+    pki::check_cluster(&args.dir, &token)?;
     pki::join(&args.dir, &token)?;
     let PeerIdentity { cluster, node } = &token.identity;
     if args.json {

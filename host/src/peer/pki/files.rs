@@ -52,6 +52,23 @@ pub fn join(dir: &Path, token: &Token) -> Result<(), PkiError> {
     replace(&dir.join("node.pem"), token.node_pem.as_bytes(), true)
 }
 
+/// Checks that `token` is from the cluster whose node's folder `dir` is, if it is one: that they have a CA in common. Clusters
+/// may have the same name, and most have that which is the default.
+///
+/// # Errors
+///
+/// [`PkiError::Taken`] when they have none.
+pub fn check_cluster(dir: &Path, token: &Token) -> Result<(), PkiError> {
+    let Ok(there) = read_bounded(&dir.join("ca.pem")) else { return Ok(()) };
+    let (Some(there), Some(new)) = (certificates(&there), certificates(&token.ca_pem)) else { return Ok(()) };
+    if new.iter().any(|ca| there.contains(ca)) {
+        return Ok(());
+    }
+    let reason = "this is the folder of a node of another cluster, whose CA is not the token's; name another folder, or \
+                  delete this one if the node is to change over";
+    Err(PkiError::Taken { dir: dir.to_owned(), reason: reason.to_owned() })
+}
+
 /// Checks that a node could use `token` now, and says until when. [`join`] does not: it may be done before clocks are
 /// right.
 ///

@@ -269,3 +269,21 @@ fn a_token_is_verified_before_it_replaces_anything() {
     let empty = Token { node_pem: String::new(), ..token };
     assert!(verify(&empty).is_err());
 }
+
+/// Most clusters are called `hostel`.
+#[test]
+fn a_token_of_a_cluster_of_the_same_name_is_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let token = |name: &str| {
+        let ca = dir.path().join(name);
+        init(&ca, &ClusterName::new("hostel").unwrap()).unwrap();
+        let node = NodeName::new("two").unwrap();
+        issue(&ca, Issuing { node, valid: Duration::from_secs(3600), seeds: Vec::new() }).unwrap()
+    };
+    let (ours, theirs) = (token("ours"), token("theirs"));
+    let node = dir.path().join("node");
+    assert!(check_cluster(&node, &ours).is_ok(), "there is nothing yet");
+    join(&node, &ours).unwrap();
+    assert!(check_cluster(&node, &ours).is_ok());
+    assert!(matches!(check_cluster(&node, &theirs), Err(PkiError::Taken { .. })));
+}
