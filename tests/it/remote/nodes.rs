@@ -152,7 +152,6 @@ async fn remoteness_is_not_hidden_from_the_operator() {
 
 /// A node that says it is ready serves what the cluster has: whoever sends it clients looks at nothing else.
 #[tokio::test]
-#[ignore = "about one of ten nodes is ready a moment before it has learnt the routes of the others, and answers 404"]
 async fn a_node_that_is_ready_knows_what_others_serve() {
     let mut cluster = Cluster::start([("one", node("one")), ("two", node("two"))]).await;
     for late in ["three", "four", "five"] {
