@@ -1,6 +1,6 @@
 //! Membership and the service catalogue: who is there, and who serves what.
 //!
-//! Nodes find and watch each other by gossip ([`swim`], in sealed packets: [`seal`]), and tell each other what they
+//! Nodes find and watch each other by gossip (`swim`, in sealed packets: [`seal`]), and tell each other what they
 //! serve ([`catalogue`]). What gossip loses, exchange of full state brings ([`exchange`]). All of that is decided in
 //! [`Core`], which knows no clock and no socket; [`driver`] runs it on a runtime with a [`transport`], and
 //! [`simulation`] runs a thousand of them in virtual time.

@@ -1,8 +1,8 @@
 //! From the name of a service to somebody who takes the call: an instance here, or a host elsewhere.
 //!
-//! This is where local and remote differ, and nowhere else. Each service has a *lane* ([`lane`]): the endpoints it has at
+//! This is where local and remote differ, and nowhere else. Each service has a *lane* (`lane`): the endpoints it has at
 //! this moment, on this host and on others, with what the policies know of them. A call picks one, is sent there
-//! ([`dispatch`]), and is sent again elsewhere where that is allowed. What comes from other hosts goes to [`Incoming`],
+//! (`dispatch`), and is sent again elsewhere where that is allowed. What comes from other hosts goes to [`LocalServices`],
 //! which knows local services only, so that nothing is ever sent on.
 
 mod counted;

@@ -2,8 +2,8 @@
 //!
 //! Gossip leaves stragglers, so each node now and then compares all it knows with some other node: over the peer link,
 //! whose messages these are. The one who begins says which members it knows and how much of their records
-//! ([`Summary`]). The other answers with what is missing there, and asks for what is missing here ([`Answer`]); the
-//! first sends it ([`Message::Push`]). Summaries are 24 bytes a node, so two nodes that agree have little to say.
+//! (`Summary`). The other answers with what is missing there, and asks for what is missing here (`Answer`); the
+//! first sends it (`Message::Push`). Summaries are 24 bytes a node, so two nodes that agree have little to say.
 //!
 //! A message has at most [`MESSAGE_BYTES_MAX`] bytes, and mostly far less, since making and reading it is the work of the
 //! task that answers probes too. What does not fit is left out, and said to be (`more`); the one who began then begins

@@ -18,7 +18,7 @@ async fn failures_in_a_row_open_it() {
         assert_eq!(host.get(&format!("/echo/status/{status}")).await.status, status);
     }
     assert_eq!(endpoint(&host, "echo", None).await["breaker"], "closed");
-    for status in [503, 504, 503] {
+    for status in [503, 503, 503] {
         assert_eq!(host.get(&format!("/echo/status/{status}")).await.status, status);
     }
     host.get("/echo/hello/x").await.expect_problem(503, "unavailable");
