@@ -26,5 +26,5 @@ pub use self::counters::Counters;
 pub use self::driver::Handle;
 pub use self::exchange::{Exchange, ExchangeError};
 pub use self::node::{NODE_NAME_BYTES_MAX, Node, NodeError, NodeId, Presence, ZONE_BYTES_MAX};
-pub use self::settings::{Invalid, Settings};
+pub use self::settings::Settings;
 pub use self::wire::WireError;

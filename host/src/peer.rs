@@ -38,7 +38,7 @@ pub use incoming::Incoming;
 pub use io::{Connected, Dial, Io};
 pub use name::{ClusterName, NameError, NodeName};
 pub use server::{Server, ServerSnapshot};
-pub use settings::{Invalid, Settings};
+pub use settings::Settings;
 pub use tls::{Credentials, TlsDialer};
 
 /// What tells one start of a node's process from the next: 128 random bits.

@@ -112,15 +112,13 @@ pub fn load(flags: &Flags) -> Result<Loaded<Config>, config::Error> {
         .flag("--advertise", "cluster.advertise", flags.advertise.clone())
         .flag("--seed", "cluster.seeds", list(&flags.seeds))
         .resolve()?;
-    let cluster = loaded.config.cluster.validate().map_err(|error| Invalid::new(error.key, error.reason));
-    let peer = loaded.config.peer.validate().map_err(|error| Invalid::new(error.key, error.message));
     let checks: [(&str, Result<(), Invalid>); 6] = [
         ("edge", loaded.config.edge.validate()),
         ("modules", loaded.config.modules.validate()),
         ("engine", loaded.config.engine.validate()),
         ("data", loaded.config.data.validate()),
-        ("cluster", cluster),
-        ("peer", peer),
+        ("cluster", loaded.config.cluster.validate()),
+        ("peer", loaded.config.peer.validate()),
     ];
     for (section, found) in checks {
         loaded.check(section, found)?;

@@ -17,8 +17,9 @@ use super::counters::Counters;
 use super::exchange::{Exchange, ExchangeError, Request};
 use super::node::{Node, NodeId};
 use super::seal::{Keyring, PACKET_BYTES_MAX, Sealer};
-use super::settings::{Invalid, Settings};
+use super::settings::Settings;
 use super::transport::Transport;
+use crate::config::Invalid;
 
 /// Commands that wait for the task.
 const COMMANDS_LEN: usize = 256;

@@ -1,7 +1,6 @@
 //! The section `[cluster]`, as far as membership and catalogue are concerned.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::node::{NodeError, check_address, check_name, check_zone};
 use super::seal;
+use crate::config::{Invalid, in_range};
 
 /// How nodes find, watch and tell each other. The defaults suit a local network of up to some thousand nodes.
 ///
@@ -112,24 +112,6 @@ impl Default for Settings {
     }
 }
 
-/// A setting that makes no sense.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{key}` {reason}")]
-pub struct Invalid {
-    /// The key, without its section.
-    pub key: &'static str,
-    /// What is wrong: `must be from 1 to 100, and is 0`.
-    pub reason: String,
-}
-
-fn in_range(key: &'static str, value: u64, range: RangeInclusive<u64>) -> Result<(), Invalid> {
-    if range.contains(&value) {
-        return Ok(());
-    }
-    let (least, most) = range.into_inner();
-    Err(Invalid { key, reason: format!("must be from {least} to {most}, and is {value}") })
-}
-
 /// TOML knows no null, so no address is an empty string.
 mod address_or_empty {
     use std::net::SocketAddr;
@@ -226,7 +208,7 @@ mod tests {
         let default = Settings::default();
         assert_eq!(default.validate(), Ok(()));
         let wrong = Settings { ack_ms: 501, ..default.clone() };
-        assert_eq!(wrong.validate().unwrap_err().to_string(), "`ack_ms` must be from 50 to 500, and is 501");
+        assert_eq!(wrong.validate().unwrap_err().to_string(), "`ack_ms`: must be from 50 to 500, and is 501");
         assert_eq!(Settings { packet_bytes_max: 1_401, ..default }.validate().unwrap_err().key, "packet_bytes_max");
         let unknown = toml::from_str::<Settings>("probes_ms = 3").unwrap_err();
         assert!(unknown.to_string().contains("probes_ms"), "{unknown}");
@@ -241,11 +223,11 @@ mod tests {
         };
         let wrong = |change| reason(change).unwrap_err();
         assert_eq!(reason(|s| s.node = "a.b_c-9".to_owned()), Ok(()));
-        assert!(wrong(|s| s.node = "a b".to_owned()).starts_with("`node` cannot be used: a node name consists of"));
-        assert!(wrong(|s| s.zone = "z".repeat(33)).starts_with("`zone` cannot be used: a zone has from 0 to 32"));
-        assert!(wrong(|s| s.advertise = "10.0.0.1:0".parse().ok()).starts_with("`advertise` cannot be used"));
+        assert!(wrong(|s| s.node = "a b".to_owned()).starts_with("`node`: cannot be used: a node name consists of"));
+        assert!(wrong(|s| s.zone = "z".repeat(33)).starts_with("`zone`: cannot be used: a zone has from 0 to 32"));
+        assert!(wrong(|s| s.advertise = "10.0.0.1:0".parse().ok()).starts_with("`advertise`: cannot be used"));
         let wildcard = |s: &mut Settings| s.listen = "0.0.0.0:7946".parse().unwrap();
-        assert!(wrong(wildcard).starts_with("`advertise` is needed"), "{}", wrong(wildcard));
+        assert!(wrong(wildcard).starts_with("`advertise`: is needed"), "{}", wrong(wildcard));
         assert_eq!(reason(|s| (s.listen, s.advertise) = ("[::]:0".parse().unwrap(), "[::1]:9".parse().ok())), Ok(()));
     }
 

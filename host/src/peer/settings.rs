@@ -1,10 +1,10 @@
 //! The section `[peer]`: links between hosts.
 
-use std::fmt;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::config::{Invalid, in_range};
 
 /// The section `[peer]`. Durations are in milliseconds, sizes in bytes. All nodes of a cluster should have the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,23 +76,6 @@ impl Default for Settings {
     }
 }
 
-/// A setting that makes no sense.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invalid {
-    /// The key, within the section.
-    pub key: &'static str,
-    /// What is wrong with its value.
-    pub message: String,
-}
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` {}", self.key, self.message)
-    }
-}
-
-impl std::error::Error for Invalid {}
-
 /// The largest window of HTTP/2. Source: RFC 9113, section 6.9.1.
 const WINDOW_MAX: u32 = (1 << 31) - 1;
 
@@ -162,14 +145,6 @@ const RESET_STREAMS_LEAST: usize = 1_024;
 /// Room for the fields of the link, with what HPACK counts for each.
 const LINK_FIELDS_BYTES: u32 = 16 << 10;
 
-fn in_range(key: &'static str, value: u64, range: RangeInclusive<u64>) -> Result<(), Invalid> {
-    if range.contains(&value) {
-        return Ok(());
-    }
-    let (least, most) = range.into_inner();
-    Err(Invalid { key, message: format!("must be from {least} to {most}, and is {value}") })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,7 +157,7 @@ mod tests {
         assert_eq!(small.validate().unwrap_err().key, "window_bytes");
         let crossed = Settings { backoff_base_ms: 5_000, ..default.clone() };
         let error = crossed.validate().unwrap_err();
-        assert_eq!(error.to_string(), "`backoff_max_ms` must be from 5000 to 600000, and is 3000");
+        assert_eq!(error.to_string(), "`backoff_max_ms`: must be from 5000 to 600000, and is 3000");
         let huge = Settings { window_bytes: 64 << 20, streams_max: 10_000, ..default };
         assert_eq!(huge.connection_window(), WINDOW_MAX);
         assert!(serde_json::from_str::<Settings>(r#"{"drain_ms": 1, "no_such": 2}"#).is_err());

@@ -7,10 +7,12 @@
 mod call;
 mod endpoint;
 
-use std::ops::RangeInclusive;
-
 use serde::{Deserialize, Serialize};
 
+use crate::config::in_range;
+
+/// A value that makes no sense; its key is relative to `[policy]`, with the tables it is in.
+pub use crate::config::Invalid;
 pub use crate::policy::balance::hash_key::HashKey;
 pub use call::{HashChoice, PerCall, RetryOverrides, RetrySettings, RouteSettings};
 pub use endpoint::{BalanceSettings, BreakerSettings, LimitSettings, LocalitySettings, OutlierSettings, ShedSettings};
@@ -62,24 +64,6 @@ impl Settings {
     pub fn per_call(&self, route: &RouteSettings) -> PerCall {
         PerCall::new(self, route)
     }
-}
-
-/// A value that makes no sense.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{key}` {reason}")]
-pub struct Invalid {
-    /// The key, with the tables it is in, relative to `[policy]`.
-    pub key: &'static str,
-    /// What is wrong with it: the rest of a sentence that begins with the key.
-    pub reason: String,
-}
-
-fn in_range(key: &'static str, value: u64, range: RangeInclusive<u64>) -> Result<(), Invalid> {
-    if range.contains(&value) {
-        return Ok(());
-    }
-    let (least, most) = range.into_inner();
-    Err(Invalid { key, reason: format!("must be from {least} to {most}, and is {value}") })
 }
 
 #[cfg(test)]

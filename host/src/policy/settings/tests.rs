@@ -57,7 +57,7 @@ fn values_out_of_range_name_their_key() {
         assert_eq!(settings.validate().unwrap_err().key, key, "{text}");
     }
     let route: RouteSettings = toml::from_str("retry.retries_max = 3").unwrap();
-    assert_eq!(route.validate().unwrap_err().to_string(), "`retry.retries_max` must be from 0 to 2, and is 3");
+    assert_eq!(route.validate().unwrap_err().to_string(), "`retry.retries_max`: must be from 0 to 2, and is 3");
 }
 
 #[test]
