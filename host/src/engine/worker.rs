@@ -293,11 +293,15 @@ impl Worker<'_> {
                         running.push(serve(accessor, handler, &self.ledger, *job));
                         continue;
                     }
-                    Poll::Ready(Some(Message::Close) | None) => status.update(|status| {
-                        status.registered = None;
-                        status.closing = true;
-                    }),
-                    Poll::Pending => {}
+                    Poll::Ready(Some(Message::Close)) => {
+                        status.update(|status| {
+                            status.registered = None;
+                            status.closing = true;
+                        });
+                        // Until it is pending, the next message wakes nobody: and that may be the one that kills.
+                        continue;
+                    }
+                    Poll::Ready(None) | Poll::Pending => {}
                 }
                 let mut now = status.get();
                 now.in_flight = running.len();

@@ -87,6 +87,25 @@ async fn optimised_code_that_comes_too_late_for_an_instance_is_not_kept_in_memor
     host.answers("/a0/whole", 200, &marker_text(marker)).await;
 }
 
+/// An instance that has been told to finish because there is better code has to hear that its time is up as well.
+#[tokio::test]
+async fn what_still_runs_on_baseline_code_is_cut_off_like_the_rest() {
+    let marker = unseen();
+    let builder =
+        Host::builder().module("marked", &marked(marker)).manifest("marked", "[policy.retry]\nretries_max = 0\n");
+    let host = builder.config("[modules]\ndrain_ms = 500\n").start().await;
+    let sleeping = tokio::spawn({
+        let (http, url) = (host.http.clone(), host.url("/marked/sleep/30000"));
+        async move { http.get(&url).await }
+    });
+    host.in_flight("marked", 1).await;
+    host.runs_optimised("marked").await;
+    host.install("marked", &marked(marker + 1));
+    host.answers("/marked/whole", 200, &marker_text(marker + 1)).await;
+    let reply = sleeping.await.unwrap();
+    assert!([502, 503].contains(&reply.status), "{reply}");
+}
+
 #[tokio::test]
 async fn the_baseline_tier_can_be_left_out() {
     let config = "[engine]\ntiered_compile = false\n";
