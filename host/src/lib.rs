@@ -13,6 +13,7 @@ pub mod engine;
 pub mod peer;
 pub mod policy;
 pub mod store;
+pub mod transcode;
 
 pub mod modules;
 

@@ -11,7 +11,7 @@ use crate::harness::paths::root;
 const LAYERS: [&[&str]; 9] = [
     &["call"],
     &["config", "observe"],
-    &["policy", "store", "engine", "cluster", "peer"],
+    &["policy", "store", "engine", "cluster", "peer", "transcode"],
     &["modules", "bus", "saga"],
     &["router"],
     &["capability"],

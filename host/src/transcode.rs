@@ -1,0 +1,15 @@
+//! One contract, every protocol: what a module's descriptors say, and how a gRPC method is spoken in JSON over HTTP, in
+//! Connect and in gRPC-Web.
+//!
+//! Everything here works on bytes, messages and calls; who routes them is the business of higher layers. The middle of it
+//! all is gRPC, as services speak it: whatever a client speaks is turned into that, and the answer back.
+
+pub mod compression;
+pub mod connect;
+pub mod frame;
+pub mod json;
+pub mod openapi;
+pub mod rule;
+pub mod schema;
+pub mod status;
+pub mod web;

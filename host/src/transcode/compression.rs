@@ -1,0 +1,1 @@
+//! Compressing and decompressing messages and bodies, within limits.

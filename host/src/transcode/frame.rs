@@ -1,0 +1,1 @@
+//! gRPC's frames: messages with their lengths in front.

@@ -1,0 +1,1 @@
+//! What the descriptors of a module say, ready for use.

@@ -1,0 +1,1 @@
+//! The status of a gRPC call, as each protocol has it.

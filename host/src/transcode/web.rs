@@ -1,0 +1,1 @@
+//! gRPC-Web: trailers in the body, and bodies in base64.
