@@ -25,6 +25,7 @@ mod edge;
 mod failure;
 mod foreign;
 mod grants;
+mod interop;
 mod isolation;
 mod limits;
 mod operations;

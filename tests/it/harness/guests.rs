@@ -31,6 +31,8 @@ guests! {
     HOSTILE = "hostile" at "wasm32-wasip2/release/hostile.wasm";
     HOSTILE2 = "hostile2" at "wasm32-wasip2/release/hostile2.wasm";
     HOSTILE_LEAN = "hostile-lean" at "wasm32-wasip2/release/hostile_lean.wasm";
+    INTEROP = "interop" at "wasm32-wasip2/release/interop.wasm";
+    INTEROP_CALLER = "interop-caller" at "wasm32-wasip2/release/interop_caller.wasm";
     LEAN_BARE = "lean-bare" at "wasm32-wasip2/release/lean_bare.wasm";
     MARKED = "marked" at "wasm32-wasip2/release/marked.wasm";
     PYTHON_HELLO = "python-hello" at "python-hello.wasm";
