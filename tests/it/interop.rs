@@ -1,15 +1,18 @@
 //! The interop tests of gRPC, against a module: from outside through an edge, from another module, and with all of them on
 //! hosts of their own. The cases are in `tests/interop`.
 
+use std::process::Command;
 use std::time::Duration;
 
-use hostel_interop::{CASES, Target, run};
+use hostel_interop::{CASES, DESCRIPTORS, Target, run};
 use http::Uri;
 use hyper_util::client::legacy::Client as Pooled;
 use hyper_util::rt::TokioExecutor;
 
+use crate::harness::command;
 use crate::harness::guests::{INTEROP, INTEROP_CALLER};
 use crate::harness::http::Fixed;
+use crate::harness::paths::root;
 use crate::harness::wait::{LONG, within};
 use crate::harness::world::{Place, World};
 
@@ -52,4 +55,24 @@ async fn is_over(world: &World, case: &str, services: &[&str]) {
         let what = format!("{case}: {service} has no call left");
         within(&what, Duration::from_secs(3), world.in_flight(service, 0)).await;
     }
+}
+
+/// By another implementation of gRPC, the one most others are tested with.
+#[tokio::test]
+async fn every_case_passes_with_grpcio() {
+    let python = root().join("tests/interop/python");
+    // Does nothing where `tests/run` was before.
+    let mut install = Command::new(python.join("install.sh"));
+    command::run(&mut install, Duration::from_secs(180)).await.expect(0);
+    let world = Place::Local.with(&[], &[&INTEROP]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let descriptors = folder.path().join("descriptors.bin");
+    std::fs::write(&descriptors, DESCRIPTORS).unwrap();
+    let mut client = Command::new(root().join("target/grpc-venv/bin/python"));
+    client.arg(python.join("client.py")).arg(world.edge.to_string()).arg(descriptors);
+    let output = command::run(&mut client, Duration::from_secs(60)).await.expect(0);
+    for case in CASES {
+        assert!(output.out.lines().any(|line| line == format!("{case}: ok")), "no {case}: {output}");
+    }
+    is_over(&world, "after all cases", &["interop"]).await;
 }
