@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use hostel_interop::{CASES, DESCRIPTORS, Target, run};
+use hostel_interop::{CASES, COMPRESSED, DESCRIPTORS, Target, run};
 use http::Uri;
 use hyper_util::client::legacy::Client as Pooled;
 use hyper_util::rt::TokioExecutor;
@@ -28,7 +28,7 @@ async fn every_case_passes_from_outside(place: Place) {
         Pooled::builder(TokioExecutor::new()).http2_only(true).build(Fixed(world.edge));
     let target = Target::new(pooled, Uri::try_from(world.url("")).unwrap());
     let mut wrong = Vec::new();
-    for case in CASES {
+    for case in CASES.iter().chain(COMPRESSED) {
         let outcome = within(case, LONG, run(case, &target)).await;
         wrong.extend(outcome.err());
         is_over(&world, case, &["interop"]).await;
@@ -39,7 +39,7 @@ async fn every_case_passes_from_outside(place: Place) {
 async fn every_case_passes_from_another_service(place: Place) {
     let world = place.with(&[&INTEROP_CALLER], &[&INTEROP]).await;
     let mut wrong = Vec::new();
-    for case in CASES {
+    for case in CASES.iter().chain(COMPRESSED) {
         let reply = world.get(&format!("/interop-caller/case/{case}")).await;
         if reply.status != 200 {
             wrong.push(format!("{case}: {reply}"));

@@ -9,10 +9,12 @@
 //! Source: grpc/grpc, doc/interop-test-descriptions.md.
 
 mod check;
+mod compressed;
 mod ending;
 mod status;
 mod streaming;
 mod unary;
+mod wire;
 
 use bytes::Bytes;
 use tonic::body::Body;
@@ -69,9 +71,8 @@ impl<T: Transport> Target<T> {
 }
 
 macro_rules! cases {
-    ($($module:ident: $($case:ident),+;)+) => {
-        /// The names of all cases.
-        pub const CASES: &[&str] = &[$($(stringify!($case)),+),+];
+    ($($(#[$about:meta])* $list:ident { $($module:ident: $($case:ident),+;)+ })+) => {
+        $($(#[$about])* pub const $list: &[&str] = &[$($(stringify!($case)),+),+];)+
 
         /// Runs one case.
         ///
@@ -79,7 +80,7 @@ macro_rules! cases {
         /// In words: what came, and what should have.
         pub async fn run<T: Transport>(case: &str, target: &Target<T>) -> Result<(), String> {
             let outcome = match case {
-                $($(stringify!($case) => $module::$case(target).await,)+)+
+                $($($(stringify!($case) => $module::$case(target).await,)+)+)+
                 _ => Err(Wrong("there is no such case".into())),
             };
             outcome.map_err(|wrong| format!("{case}: {}", wrong.0))
@@ -88,8 +89,17 @@ macro_rules! cases {
 }
 
 cases! {
-    unary: empty_unary, cacheable_unary, large_unary, concurrent_large_unary, rpc_soak;
-    streaming: client_streaming, server_streaming, ping_pong, half_duplex, empty_stream, intervals;
-    status: custom_metadata, status_code_and_message, special_status_message, unimplemented_method, unimplemented_service;
-    ending: cancel_after_begin, cancel_after_first_response, timeout_on_sleeping_server;
+    /// The names of the cases.
+    CASES {
+        unary: empty_unary, cacheable_unary, large_unary, concurrent_large_unary, rpc_soak;
+        streaming: client_streaming, server_streaming, ping_pong, half_duplex, empty_stream, intervals;
+        status: custom_metadata, status_code_and_message, special_status_message, unimplemented_method,
+            unimplemented_service;
+        ending: cancel_after_begin, cancel_after_first_response, timeout_on_sleeping_server;
+    }
+    /// The names of those that need a server, and everybody between, to leave alone which messages are compressed.
+    COMPRESSED {
+        compressed: client_compressed_unary, server_compressed_unary, client_compressed_streaming,
+            server_compressed_streaming;
+    }
 }

@@ -4,10 +4,12 @@
 //!
 //! Source: grpc/grpc, doc/interop-test-descriptions.md, section Server.
 
+mod compression;
 mod metadata;
 mod service;
 
 use hostel_sdk::axum::{Router, middleware};
+use pb::test_service_server::TestServiceServer;
 
 #[allow(clippy::all, clippy::allow_attributes_without_reason, reason = "generated")]
 mod pb {
@@ -15,7 +17,8 @@ mod pb {
 }
 
 fn app() -> Router {
-    hostel_sdk::grpc(pb::test_service_server::TestServiceServer::new(service::TestService))
+    hostel_sdk::grpc(TestServiceServer::new(service::TestService))
+        .layer(middleware::from_fn(compression::as_wished))
         .layer(middleware::from_fn(metadata::echoed))
 }
 

@@ -9,6 +9,7 @@ use futures_util::{Stream, StreamExt, stream};
 use hostel_sdk::tonic;
 use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataValue};
 
+use crate::compression;
 use crate::pb::{
     EchoStatus, Empty, Payload, PayloadType, SimpleRequest, SimpleResponse, StreamingInputCallRequest,
     StreamingInputCallResponse, StreamingOutputCallRequest, StreamingOutputCallResponse, test_service_server,
@@ -30,6 +31,7 @@ impl test_service_server::TestService for TestService {
     }
 
     async fn unary_call(&self, request: Request<SimpleRequest>) -> Result<Response<SimpleResponse>, Status> {
+        compression::came(&request).check(request.get_ref().expect_compressed)?;
         let request = request.into_inner();
         wanted(request.response_status)?;
         let payload = zeros(request.response_type, request.response_size)?;
@@ -38,7 +40,7 @@ impl test_service_server::TestService for TestService {
         if request.fill_server_id {
             response.server_id = "interop".into();
         }
-        Ok(Response::new(response))
+        Ok(compression::wished([request.response_compressed], response))
     }
 
     async fn cacheable_unary_call(&self, _: Request<SimpleRequest>) -> Result<Response<SimpleResponse>, Status> {
@@ -53,16 +55,20 @@ impl test_service_server::TestService for TestService {
         &self,
         request: Request<StreamingOutputCallRequest>,
     ) -> Result<Response<Outputs>, Status> {
-        Ok(Response::new(outputs(request.into_inner())))
+        let request = request.into_inner();
+        let wishes: Vec<_> = request.response_parameters.iter().map(|wanted| wanted.compressed).collect();
+        Ok(compression::wished(wishes, outputs(request)))
     }
 
     async fn streaming_input_call(
         &self,
         request: Request<Streaming<StreamingInputCallRequest>>,
     ) -> Result<Response<StreamingInputCallResponse>, Status> {
+        let came = compression::came(&request);
         let mut requests = request.into_inner();
         let mut sum = 0_i32;
         while let Some(request) = requests.message().await? {
+            came.check(request.expect_compressed)?;
             let size = request.payload.map_or(0, |payload| payload.body.len());
             sum = sum.saturating_add(i32::try_from(size).unwrap_or(i32::MAX));
         }
