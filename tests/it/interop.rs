@@ -71,7 +71,7 @@ async fn every_case_passes_with_grpcio() {
     let mut client = Command::new(root().join("target/grpc-venv/bin/python"));
     client.arg(python.join("client.py")).arg(world.edge.to_string()).arg(descriptors);
     let output = command::run(&mut client, Duration::from_secs(60)).await.expect(0);
-    for case in CASES {
+    for case in CASES.iter().chain(COMPRESSED) {
         assert!(output.out.lines().any(|line| line == format!("{case}: ok")), "no {case}: {output}");
     }
     is_over(&world, "after all cases", &["interop"]).await;

@@ -79,6 +79,37 @@ class Interop:
         for _ in range(20):
             self.large_unary()
 
+    # Compressed, as far as this client can: whole calls. It does not say what of an answer was compressed.
+
+    def client_compressed_unary(self):
+        request = self.large()
+        request.expect_compressed.value = True
+        probe = self.test.UnaryCall.future(request, timeout=LONG)
+        equal(ended(probe, result), grpc.StatusCode.INVALID_ARGUMENT)
+        zeros(self.test.UnaryCall(request, timeout=LONG, compression=grpc.Compression.Gzip), 314159)
+        request.expect_compressed.value = False
+        zeros(self.test.UnaryCall(request, timeout=LONG), 314159)
+
+    def server_compressed_unary(self):
+        request = self.large()
+        for compressed in (True, False):
+            request.response_compressed.value = compressed
+            zeros(self.test.UnaryCall(request, timeout=LONG), 314159)
+
+    def client_compressed_streaming(self):
+        request = self.Input(payload={"body": bytes(27182)}, expect_compressed={"value": True})
+        probe = self.test.StreamingInputCall.future(iter([request]), timeout=LONG)
+        equal(ended(probe, result), grpc.StatusCode.INVALID_ARGUMENT)
+        call = self.test.StreamingInputCall
+        answer = call(iter([request, request]), timeout=LONG, compression=grpc.Compression.Gzip)
+        equal(answer.aggregated_payload_size, 54364)
+
+    def server_compressed_streaming(self):
+        wanted = ((True, 31415), (False, 92653))
+        parameters = [{"size": size, "compressed": {"value": compressed}} for compressed, size in wanted]
+        answers = self.test.StreamingOutputCall(self.Output(response_parameters=parameters), timeout=LONG)
+        sizes(answers, [size for _, size in wanted])
+
     # Streams.
 
     def client_streaming(self):
