@@ -36,6 +36,86 @@ pub enum Code {
     Unauthenticated = 16,
 }
 
+impl Code {
+    /// All codes, in the order of their numbers.
+    pub const ALL: [Self; 17] = [
+        Self::Ok,
+        Self::Cancelled,
+        Self::Unknown,
+        Self::InvalidArgument,
+        Self::DeadlineExceeded,
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::PermissionDenied,
+        Self::ResourceExhausted,
+        Self::FailedPrecondition,
+        Self::Aborted,
+        Self::OutOfRange,
+        Self::Unimplemented,
+        Self::Internal,
+        Self::Unavailable,
+        Self::DataLoss,
+        Self::Unauthenticated,
+    ];
+
+    /// The code of this number, when there is one.
+    pub fn from_number(number: i32) -> Option<Self> {
+        Self::ALL.get(usize::try_from(number).ok()?).copied()
+    }
+
+    /// The name as gRPC's documentation writes it: `NOT_FOUND`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Cancelled => "CANCELLED",
+            Self::Unknown => "UNKNOWN",
+            Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::NotFound => "NOT_FOUND",
+            Self::AlreadyExists => "ALREADY_EXISTS",
+            Self::PermissionDenied => "PERMISSION_DENIED",
+            Self::ResourceExhausted => "RESOURCE_EXHAUSTED",
+            Self::FailedPrecondition => "FAILED_PRECONDITION",
+            Self::Aborted => "ABORTED",
+            Self::OutOfRange => "OUT_OF_RANGE",
+            Self::Unimplemented => "UNIMPLEMENTED",
+            Self::Internal => "INTERNAL",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::DataLoss => "DATA_LOSS",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+        }
+    }
+
+    /// The name in Connect: `not_found`, and `canceled` with one l. [`Code::Ok`] is no error and so has none there; it
+    /// reads `ok`.
+    pub fn connect_name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Cancelled => "canceled",
+            Self::Unknown => "unknown",
+            Self::InvalidArgument => "invalid_argument",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::NotFound => "not_found",
+            Self::AlreadyExists => "already_exists",
+            Self::PermissionDenied => "permission_denied",
+            Self::ResourceExhausted => "resource_exhausted",
+            Self::FailedPrecondition => "failed_precondition",
+            Self::Aborted => "aborted",
+            Self::OutOfRange => "out_of_range",
+            Self::Unimplemented => "unimplemented",
+            Self::Internal => "internal",
+            Self::Unavailable => "unavailable",
+            Self::DataLoss => "data_loss",
+            Self::Unauthenticated => "unauthenticated",
+        }
+    }
+
+    /// The error code of this name in Connect, when there is one.
+    pub fn from_connect_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().filter(|code| *code != Self::Ok).find(|code| code.connect_name() == name)
+    }
+}
+
 /// Whether the headers are those of a gRPC message: `application/grpc`, alone or with a suffix such as `+proto`.
 /// gRPC-Web is another protocol.
 pub fn is_grpc(headers: &HeaderMap) -> bool {
@@ -53,6 +133,22 @@ pub fn status(headers: &HeaderMap) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn codes_have_numbers_and_names() {
+        for (number, code) in (0..).zip(Code::ALL) {
+            assert_eq!((code as i32, Code::from_number(number)), (number, Some(code)));
+            let expected = if code == Code::Cancelled { "canceled" } else { &code.name().to_ascii_lowercase() };
+            assert_eq!(code.connect_name(), expected);
+            assert_eq!(Code::from_connect_name(code.connect_name()), (code != Code::Ok).then_some(code));
+        }
+        for number in [-1, 17, i32::MIN, i32::MAX] {
+            assert_eq!(Code::from_number(number), None);
+        }
+        for name in ["", "cancelled", "NOT_FOUND", "ok"] {
+            assert_eq!(Code::from_connect_name(name), None, "{name}");
+        }
+    }
 
     #[test]
     fn grpc_is_told_from_its_relatives() {
