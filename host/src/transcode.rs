@@ -13,3 +13,6 @@ pub mod rule;
 pub mod schema;
 pub mod status;
 pub mod web;
+
+#[cfg(test)]
+mod fuzz;

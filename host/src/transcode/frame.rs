@@ -101,7 +101,7 @@ pub enum FrameError {
 }
 
 impl FrameError {
-    /// The status for whoever sent that.
+    /// The status for a client that sent that. Of a service it is an answer that is none.
     pub fn code(&self) -> Code {
         match self {
             Self::TooLarge { .. } => Code::ResourceExhausted,

@@ -1,4 +1,7 @@
+use rand::Rng;
+
 use super::*;
+use crate::transcode::fuzz;
 
 const ALL: [Encoding; 3] = [Encoding::Identity, Encoding::Gzip, Encoding::Zstd];
 
@@ -192,6 +195,12 @@ fn a_flushed_message_can_be_read_at_once() {
 }
 
 #[test]
+fn a_compressor_moves_between_threads() {
+    fn moves<T: Send + 'static>() {}
+    moves::<Compressor>();
+}
+
+#[test]
 fn large_bodies_leave_as_they_are_compressed() {
     let mut noise = 1u64;
     for encoding in ALL {
@@ -214,6 +223,35 @@ fn large_bodies_leave_as_they_are_compressed() {
         assert!(largest < 512 * 1024, "{encoding:?}: {largest}");
         assert!(decompress(encoding, &sent, said.len()).unwrap() == said, "{encoding:?}");
     }
+}
+
+#[test]
+fn any_bytes_are_answered_within_the_limit() {
+    for encoding in [Encoding::Gzip, Encoding::Zstd] {
+        let seeds = [&b""[..], b"text, text, text, text, text", &[0; 10_000]];
+        let seeds = seeds.map(|seed| compress(encoding, seed).unwrap());
+        let seeds: Vec<&[u8]> = seeds.iter().map(Vec::as_slice).collect();
+        fuzz::inputs(&seeds, |input, random| {
+            let max = random.random_range(0..20_000);
+            match decompress(encoding, input, max) {
+                Ok(out) => assert!(out.len() <= max),
+                Err(CompressionError::TooLarge { max: said }) => assert_eq!(said, max),
+                Err(error) => assert_eq!(error.code(), Code::InvalidArgument),
+            }
+        });
+    }
+}
+
+#[test]
+fn any_wish_is_answered() {
+    let seeds: [&[u8]; 3] = [b"gzip;q=0.5, zstd;q=1.000, *;q=0", b"identity, gzip", b"identity;q=0, br"];
+    fuzz::inputs(&seeds, |input, _| {
+        let accept = String::from_utf8_lossy(input);
+        let chosen = negotiate(Some(&*accept), &Encoding::OFFERED);
+        // Nobody gets what was not named.
+        let named = accept.to_ascii_lowercase().contains(chosen.name()) || accept.contains('*');
+        assert!(chosen == Encoding::Identity || named, "{accept}: {chosen:?}");
+    });
 }
 
 /// What a reader has of a body whose rest has not come yet.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::transcode::fuzz;
 
 const LIMITS: FrameLimits = FrameLimits { message_bytes_max: 1000 };
 
@@ -166,6 +167,25 @@ fn payloads_are_opened_by_what_the_headers_say() {
         // Not compressed although it could be.
         assert_eq!(RawFrame { flags: 0, payload: payload.clone() }.open(encoding, 100).unwrap(), payload);
     }
+}
+
+#[test]
+fn any_bytes_are_answered_and_splits_do_not_matter() {
+    let seeds = [
+        body(&[(0, b"one"), (1, b"")]),
+        body(&[(0, b"two"), (2, b"{}")]),
+        body(&[(1, &[7; 30]), (0x80, b"a:b")]),
+        vec![0, 0, 0, 3, 0xe8],
+    ];
+    let seeds: Vec<&[u8]> = seeds.iter().map(Vec::as_slice).collect();
+    fuzz::inputs(&seeds, |input, random| {
+        for dialect in [Dialect::Grpc, Dialect::Web, Dialect::Connect] {
+            let (frames, end) = read(dialect, &[input]);
+            let bytes: usize = frames.iter().map(|frame| HEAD_BYTES + frame.payload.len()).sum();
+            assert!(bytes <= input.len() && (end.is_err() || bytes == input.len()));
+            assert_eq!(read(dialect, &fuzz::cut(input, random)), (frames, end));
+        }
+    });
 }
 
 proptest::proptest! {
