@@ -6,8 +6,10 @@
 
 pub mod compression;
 pub mod connect;
+pub mod content;
 pub mod frame;
 pub mod json;
+pub mod metadata;
 pub mod openapi;
 pub mod rule;
 pub mod schema;
