@@ -8,6 +8,8 @@ pub const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// The percent-encoded message beside the status.
 pub const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
+/// How compressed messages are compressed.
+pub const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 /// Compressions that the sender reads.
 pub const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 

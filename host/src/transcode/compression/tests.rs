@@ -254,6 +254,25 @@ fn any_wish_is_answered() {
     });
 }
 
+proptest::proptest! {
+    #[test]
+    fn any_pieces_come_back(
+        pieces in proptest::collection::vec((proptest::collection::vec(0u8.., 0..200), proptest::bool::ANY), 0..10),
+    ) {
+        for encoding in ALL {
+            let mut compressor = Compressor::new(encoding).unwrap();
+            let mut sent = Vec::new();
+            for (piece, flushes) in &pieces {
+                compressor.push(piece).unwrap();
+                sent.extend_from_slice(&if *flushes { compressor.flush().unwrap() } else { compressor.take() });
+            }
+            sent.extend_from_slice(&compressor.finish().unwrap());
+            let said: Vec<u8> = pieces.iter().flat_map(|(piece, _)| piece).copied().collect();
+            proptest::prop_assert_eq!(decompress(encoding, &sent, said.len()).unwrap(), said);
+        }
+    }
+}
+
 /// What a reader has of a body whose rest has not come yet.
 fn readable(encoding: Encoding, sent: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();

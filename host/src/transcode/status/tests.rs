@@ -265,6 +265,27 @@ fn any_headers_are_answered() {
     });
 }
 
+proptest::proptest! {
+    #[test]
+    fn any_status_comes_back(
+        number: i32,
+        message: String,
+        values in proptest::collection::vec(proptest::collection::vec(0u8.., 0..50), 0..5),
+    ) {
+        let details = values.into_iter().map(|value| any("x.Y", value)).collect();
+        let status = GrpcStatus { number, message, details };
+        proptest::prop_assert_eq!(GrpcStatus::of_headers(&written(&status)), Some(status));
+    }
+
+    #[test]
+    fn any_message_stays_within_its_budget(message in "[\\PC%\n]{0,6000}") {
+        let sent = written(&GrpcStatus::new(Code::Unknown, &*message));
+        let read = GrpcStatus::of_headers(&sent).unwrap().message;
+        proptest::prop_assert!(message.starts_with(&read));
+        proptest::prop_assert!(sent.get(grpc::MESSAGE).is_none_or(|value| value.len() <= 4096));
+    }
+}
+
 /// A file of a module's own.
 struct File;
 
