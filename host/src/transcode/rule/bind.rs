@@ -34,17 +34,21 @@ enum Media {
 
 /// The request message of a REST call with one message.
 ///
-/// - The body is JSON (`application/json`, anything that ends in `+json`, or no type), or a form
+/// - **Body.** JSON (`application/json`, anything that ends in `+json`, or no type), or a form
 ///   (`application/x-www-form-urlencoded`), which is read as a query is. If it becomes a `google.api.HttpBody`, it is of
 ///   any type and passed as it is. An empty one is an empty message, or no field.
-/// - A body for a rule that takes none goes by the policy for unknown fields; `{}` is none.
-/// - The parameters of the query are described at the module for queries; nothing but them may be there, or it goes by
-///   the policy for unknown fields.
-/// - A PATCH whose body is one field gets the mask of what is in the body, if the request has an `update_mask` and the client
-///   gave no path for it.
+/// - **Query.** `filter.author=Ada&ids=1&ids=2&labels[size]=xl`: a dot goes into a message, a repeated field is given more
+///   than once, an entry of a map has its key in brackets. Fields go by the names of the .proto file or those of JSON.
+///   Timestamps, durations, field masks and wrappers are written as in JSON, without quotes.
+/// - **Path.** What it captured.
+/// - **What nothing takes** goes by the policy for unknown fields: parameters of no field, parameters whose field the path
+///   or the body gives (with `body: "*"` that is every field), and a body for a rule that takes none, unless it is `{}`.
+///   grpc-gateway ignores all of that; here it does so if it is told to.
+/// - **A PATCH** whose body is one field gets the mask of what is in the body, if the request has an `update_mask` and the
+///   client gave no path for it.
 ///
 /// # Errors
-/// Something does not fit its field.
+/// Something does not fit its field, or two fields of a `oneof` are given; names what the client called it.
 pub fn request_message(
     method: &Method,
     rule: &HttpRule,

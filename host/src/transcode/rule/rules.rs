@@ -23,7 +23,7 @@ use super::text;
 /// What `HEAD` is answered by, where `GET` is.
 static HEAD: Method = Method::HEAD;
 
-/// Rules, and what they lead to.
+/// Rules, and what they lead to. There are as many as are inserted: whoever does has to bound them.
 #[derive(Clone, Debug)]
 pub struct Rules<T> {
     root: Node<T>,

@@ -56,11 +56,29 @@ fn hex(digit: u8) -> Option<u8> {
 /// Compares what a segment is when decoded with a literal, without allocating. Looks at no more of the segment than it
 /// has to.
 pub(super) fn compare(raw: &str, literal: &str) -> Ordering {
-    percent_decode_str(raw).cmp(literal.bytes())
+    // One byte more than the literal has decides, if none of them is encoded; usually none is.
+    let front = raw.as_bytes().get(..=literal.len()).unwrap_or(raw.as_bytes());
+    if front.contains(&b'%') {
+        return percent_decode_str(raw).cmp(literal.bytes());
+    }
+    front.cmp(literal.as_bytes())
 }
 
 /// Whether two paths of fields are the same, or one is inside of the other.
 pub(super) fn overlap(one: &str, other: &str) -> bool {
     let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
     long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn comparing_is_comparing_what_is_decoded(raw in "(a|b|%61|%62|%|c){0,6}", literal in "[ab%]{0,4}") {
+            let decoded: Vec<u8> = percent_decode_str(&raw).collect();
+            proptest::prop_assert_eq!(compare(&raw, &literal), decoded.as_slice().cmp(literal.as_bytes()));
+        }
+    }
 }
