@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value};
 
 use super::captures::Captures;
-use super::error::BindError;
+use super::error::{BindError, shown};
 use super::fields::{self, FieldPath};
 use super::query::{Given, Parameters};
 use super::{http_body, mask, scalar};
@@ -185,7 +185,7 @@ fn media(body: RestBody<'_>) -> Result<Media, BindError> {
             ))
         }
         "application/x-www-form-urlencoded" => Ok(Media::Form),
-        _ => Err(BindError::media_type(format!("the body is {content_type:?}; send `application/json`"))),
+        _ => Err(BindError::media_type(format!("the body is {:?}; send `application/json`", shown(content_type)))),
     }
 }
 

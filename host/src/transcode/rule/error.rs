@@ -30,8 +30,8 @@ fn in_front(field: &str) -> String {
 }
 
 impl BindError {
-    pub(super) fn value(field: impl Into<String>, reason: impl ToString) -> Self {
-        Self { field: field.into(), reason: reason.to_string(), blame: Blame::Value }
+    pub(super) fn value(field: impl AsRef<str>, reason: impl ToString) -> Self {
+        Self { field: shown(field.as_ref()), reason: reason.to_string(), blame: Blame::Value }
     }
 
     pub(super) fn media_type(reason: impl Into<String>) -> Self {
@@ -41,6 +41,19 @@ impl BindError {
 
 impl From<JsonError> for BindError {
     fn from(JsonError { field, reason }: JsonError) -> Self {
-        Self::value(field, reason)
+        Self { field, reason, blame: Blame::Value }
     }
+}
+
+/// How much of a client's text an error repeats.
+const SHOWN_CHARS_MAX: usize = 64;
+
+/// A client's text for an error: not too much of it, and nothing that is not to be seen.
+pub(super) fn shown(text: &str) -> String {
+    let visible = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let mut shown: String = text.chars().take(SHOWN_CHARS_MAX).map(visible).collect();
+    if text.chars().nth(SHOWN_CHARS_MAX).is_some() {
+        shown.push('\u{2026}');
+    }
+    shown
 }

@@ -3,6 +3,8 @@
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 use thiserror::Error;
 
+use super::error::shown;
+
 /// How deep a path of fields may go. Messages of requests nest as deep as the paths in a query say, and are built and
 /// dropped recursively.
 pub const FIELD_DEPTH_MAX: usize = 32;
@@ -45,7 +47,7 @@ impl FieldPath {
     pub(super) fn resolve(message: &MessageDescriptor, path: &str) -> Result<Self, Astray> {
         let mut names = path.split('.');
         let named = |message: &MessageDescriptor, name: &str| {
-            let unknown = || Astray::Unknown { message: message.full_name().to_owned(), name: name.to_owned() };
+            let unknown = || Astray::Unknown { message: message.full_name().to_owned(), name: shown(name) };
             by_name(message, name).ok_or_else(unknown)
         };
         let mut last = named(message, names.next().unwrap_or_default())?;

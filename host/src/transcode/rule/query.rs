@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage, Value};
 
-use super::error::BindError;
+use super::error::{BindError, shown};
 use super::fields::{Astray, FieldPath};
 use super::scalar;
 use super::text::{self, Reading};
@@ -78,7 +78,7 @@ impl Parameters<'_> {
         }
         let field = path.last();
         let addition = match (field.is_map(), key) {
-            (true, None) => Err(format!("is a map: its entries are given as `{name}[key]=value`")),
+            (true, None) => Err(format!("is a map: its entries are given as `{}[key]=value`", shown(name))),
             (false, Some(_)) => Err(format!("`{canonical}` is no map, and has no keys")),
             (_, key) => Addition::new(field, key, text),
         }?;

@@ -19,6 +19,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use prost_reflect::{DynamicMessage, EnumDescriptor, Kind, MapKey, MessageDescriptor, Syntax, Value};
 
+use super::error::shown;
 use crate::transcode::json::{self, JsonOptions};
 
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
@@ -26,9 +27,6 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_allow_trailing_bits(true);
 const WITH_SLASHES: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
 const WITH_UNDERSCORES: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
-
-/// How much of a text an error shows.
-const SHOWN_CHARS_MAX: usize = 64;
 
 /// Messages that have a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,11 +114,7 @@ pub(super) fn map_key(kind: &Kind, text: &str) -> Result<MapKey, String> {
 }
 
 fn unexpected(expected: &str, text: &str) -> String {
-    let mut shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
-    if shown.len() < text.len() {
-        shown.push('\u{2026}');
-    }
-    format!("expected {expected}, found {shown:?}")
+    format!("expected {expected}, found {:?}", shown(text))
 }
 
 fn integer<N: FromStr>(text: &str, expected: &str) -> Result<N, String> {

@@ -4,7 +4,7 @@ use super::super::rules::{Found, Rules};
 use super::super::template::Template;
 use super::super::testing::{method, repeated, rule, text};
 use super::*;
-use crate::transcode::rule::{Blame, check};
+use crate::transcode::rule::{Binding, Blame, check};
 
 /// A request: method and target, content type, body.
 struct Asked<'a>(&'a str, Option<&'a str>, &'a str);
@@ -98,6 +98,33 @@ fn path_query_and_body() {
     ];
     for (name, rule, asked, expected) in cases {
         assert_eq!(bind(name, *rule, asked).as_deref(), Ok(*expected), "{} {}", rule.0, asked.0);
+    }
+}
+
+#[test]
+fn several_bindings_of_a_method() {
+    // What one has in its path, the other takes from its query.
+    let bindings = [
+        ("GET /v1/authors/{author.full_name}/books/{a_string}", ""),
+        ("GET /v1/books/{a_string}", ""),
+        ("POST /v1/books:find", "*"),
+    ];
+    let mut rules = Rules::new();
+    for (text, body) in bindings {
+        let binding = Binding::new(method("Everything"), rule(text, body)).unwrap();
+        assert!(rules.insert(binding.rule.method.clone(), binding.template.clone(), binding).is_ok());
+    }
+    let asked = [
+        (HttpMethod::GET, "/v1/authors/Ada/books/x", None, ""),
+        (HttpMethod::GET, "/v1/books/x", Some("author.fullName=Ada"), ""),
+        (HttpMethod::POST, "/v1/books:find", None, r#"{"aString":"x","author":{"fullName":"Ada"}}"#),
+    ];
+    for (http_method, path, query, body) in asked {
+        let Found::To(binding, captures) = rules.find(&http_method, path) else { panic!("{path}") };
+        let body = RestBody { http_method: &http_method, content_type: None, bytes: body.as_bytes() };
+        let (method, rule) = (&binding.method, &binding.rule);
+        let message = request_message(method, rule, &captures, query, body, JsonOptions::default()).unwrap();
+        assert_eq!(text(&message), r#"a_string:"x",author{full_name:"Ada"}"#, "{path}");
     }
 }
 
