@@ -1,9 +1,11 @@
 //! The rules of the JSON mapping, one by one in tables, and all together with random messages.
 
 mod any;
+mod fuzz;
 mod known;
 mod mapping;
 mod numbers;
+mod random;
 
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 
