@@ -22,6 +22,7 @@ mod table;
 mod watch;
 
 pub use deployed::{Deployed, Entered, Platform};
+pub use described::Speech;
 pub use description::{DESCRIPTION_BYTES_MAX, Description, DescriptionError, Rpc, Rpcs};
 pub use directory::{Found, orphans, scan, select};
 pub use loader::Loader;

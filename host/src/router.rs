@@ -16,6 +16,7 @@ mod node_key;
 pub mod publish;
 mod remote;
 mod snapshot;
+mod translated;
 
 use std::cell::Cell;
 use std::net::IpAddr;
@@ -141,6 +142,9 @@ impl Call for Router {
         request: Request,
         context: CallContext,
     ) -> BoxFuture<'static, Result<Response, CallError>> {
-        self.send(target, None, None, None, request, context).boxed()
+        match translated::adapter(&self.0, target, &request) {
+            None => self.send(target, None, None, None, request, context).boxed(),
+            Some(adapter) => translated::call(self.clone(), target.clone(), adapter, request, context).boxed(),
+        }
     }
 }

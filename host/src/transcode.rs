@@ -4,17 +4,27 @@
 //! Everything here works on bytes, messages and calls; who routes them is the business of higher layers. The middle of it
 //! all is gRPC, as services speak it: whatever a client speaks is turned into that, and the answer back.
 
+pub mod adapter;
 pub mod compression;
 pub mod connect;
 pub mod content;
+pub mod contract;
+pub mod failure;
 pub mod frame;
-pub mod json;
-pub mod metadata;
-pub mod openapi;
-pub mod rule;
-pub mod schema;
-pub mod status;
-pub mod web;
-
 #[cfg(test)]
 mod fuzz;
+pub mod json;
+mod messages;
+pub mod metadata;
+pub mod openapi;
+pub mod problem;
+mod request;
+mod response;
+pub mod rule;
+pub mod schema;
+pub mod settings;
+pub mod spoken;
+pub mod status;
+mod streamed;
+pub mod voice;
+pub mod web;

@@ -127,6 +127,13 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
         .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
+/// How messages are written, as the content type of gRPC says: `proto` unless it says more.
+pub fn codec(headers: &HeaderMap) -> Option<&str> {
+    let rest = headers.get(CONTENT_TYPE)?.to_str().ok()?.strip_prefix("application/grpc")?;
+    let rest = rest.split(';').next().unwrap_or_default().trim_end();
+    if rest.is_empty() { Some("proto") } else { rest.strip_prefix('+') }
+}
+
 /// The status in a header or trailer block, when there is a readable one.
 pub fn status(headers: &HeaderMap) -> Option<i32> {
     headers.get(STATUS)?.to_str().ok()?.parse().ok()

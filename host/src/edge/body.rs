@@ -12,9 +12,9 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::respond::grpc_trailers;
 use crate::call::{Body, CallError, ErrorKind, Response, Side, grpc};
 use crate::policy::drained::Drained;
+use crate::transcode::voice::Voice;
 
 /// A request body up to this length, in bytes, is read before the call is made, so that it crosses into the guest in
 /// one piece.
@@ -189,7 +189,7 @@ impl http_body::Body for Outgoing {
                 if this.grpc.is_some() {
                     return Poll::Ready(None);
                 }
-                Frame::trailers(grpc_trailers(&error))
+                Frame::trailers(Voice::trailers(&error.into()))
             }
             Some(Err(error)) => {
                 this.status = error.kind().http_status().as_u16();

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 
 use super::activity::InFlight;
 use super::body::{Outgoing, Unread, incoming, unread};
-use super::respond::{error_response, finish_headers};
+use super::respond::finish_headers;
 use super::{Edge, Shared};
 use crate::call::{
     Body, CallContext, CallError, Caller, Deadline, ErrorKind, Request, Response, Side, TraceContext, grpc, header,
@@ -22,14 +22,30 @@ use crate::call::{
 use crate::modules::{Routed, RoutedTo};
 use crate::observe::access::Access;
 use crate::router::Routing;
+use crate::transcode::adapter::Adapter;
+use crate::transcode::connect;
+use crate::transcode::failure::Failure;
+use crate::transcode::frame::FrameLimits;
+use crate::transcode::settings::Compression;
+use crate::transcode::spoken;
+use crate::transcode::voice::Voice;
 
 /// What is known of a request before it becomes a call.
 pub(super) struct Head {
     pub(super) method: http::Method,
     pub(super) is_grpc: bool,
+    /// How errors are said to its client.
+    pub(super) voice: Voice,
     pub(super) trace: TraceContext,
     pub(super) client: SocketAddr,
     pub(super) begun: Instant,
+}
+
+impl Head {
+    /// The gRPC status of a failure, where it is one for the client.
+    fn grpc(&self, failure: &Failure) -> Option<i32> {
+        self.is_grpc.then(|| failure.to_status().number)
+    }
 }
 
 /// Answers one request. Never fails: every error is a response.
@@ -46,9 +62,10 @@ pub(super) async fn handle(
         .and_then(|value| TraceContext::parse(value.as_bytes()))
         .map_or_else(TraceContext::new_root, |outer| outer.child());
     let version = request.version();
-    let head = Head {
+    let mut head = Head {
         method: request.method().clone(),
         is_grpc: grpc::is_grpc(request.headers()),
+        voice: Voice::of_headers(request.headers()),
         trace,
         client,
         begun: Instant::now(),
@@ -57,22 +74,29 @@ pub(super) async fn handle(
     let read = Arc::new(AtomicU64::new(0));
     let request = request.map(|body| unread(body, version, idle_max, read.clone()));
     let routed = route(shared, &request, head.is_grpc);
-    let (service, route) = match &routed {
-        Ok(routed) => (Some(routed.to.service().clone()), Some(routed.route.clone())),
-        Err(_) => (None, None),
-    };
+    let service = routed.as_ref().ok().map(|routed| routed.to.service().clone());
+    let mut route = routed.as_ref().ok().map(|routed| routed.route.clone());
+    let mut ended = None;
     let outcome = match routed {
-        Ok(routed) => call(shared, &head, request, routed).await,
+        Ok(routed) => match recognised(shared, &mut head, request, routed) {
+            Ok((request, routed, adapter)) => {
+                route = Some(routed.route.clone());
+                ended = adapter.as_ref().map(Adapter::ended);
+                call(shared, &head, request, routed, adapter).await
+            }
+            Err(failure) => Err(failure),
+        },
         Err(error) => {
-            let grpc = head.is_grpc.then_some(error.kind().grpc_code() as i32);
-            shared.metrics.unrouted().record(error.kind().http_status().as_u16(), grpc, head.begun.elapsed());
-            Err(error)
+            let failure = Failure::Call(error);
+            shared.metrics.unrouted().record(failure.http_status().as_u16(), head.grpc(&failure), head.begun.elapsed());
+            Err(failure)
         }
     };
-    let response = outcome.map(finish_headers).unwrap_or_else(|error| {
-        log_error(&head, service.as_ref().map(|service| service.as_str()), &error);
-        error_response(&error, &head)
+    let response = outcome.map(finish_headers).unwrap_or_else(|failure| {
+        log_error(&head, service.as_ref().map(|service| service.as_str()), &failure);
+        head.voice.say(&failure, Some(head.trace.trace_id()))
     });
+    let is_grpc = head.voice.is_grpc();
     let policy = shared.access;
     let log = move |status: u16, grpc: Option<i32>, bytes_out: u64| {
         drop(in_flight);
@@ -81,7 +105,7 @@ pub(super) async fn handle(
             route: route.as_deref().unwrap_or_default(),
             service: service.as_ref().map_or("", |service| service.as_str()),
             status,
-            grpc,
+            grpc: grpc.or_else(|| ended.as_ref()?.code()),
             elapsed: head.begun.elapsed(),
             bytes_in: read.load(Ordering::Relaxed),
             bytes_out,
@@ -90,7 +114,7 @@ pub(super) async fn handle(
         };
         access.log(policy);
     };
-    Outgoing::wrap(response, head.is_grpc, Box::new(log))
+    Outgoing::wrap(response, is_grpc, Box::new(log))
 }
 
 fn route(shared: &Shared, request: &hyper::Request<Unread>, is_grpc: bool) -> Result<Routed, CallError> {
@@ -142,29 +166,72 @@ fn lower_case(host: &str) -> Cow<'_, str> {
     }
 }
 
+/// Finds out whether a request has to be adapted, and how its errors are to be said.
+fn recognised(
+    shared: &Shared,
+    head: &mut Head,
+    request: hyper::Request<Unread>,
+    mut routed: Routed,
+) -> Result<(hyper::Request<Unread>, Routed, Option<Adapter>), Failure> {
+    let speech = routed.to.speech();
+    let limits = FrameLimits { message_bytes_max: shared.settings.message_bytes_max as usize };
+    let path = request.uri().path().get(routed.strip..).filter(|path| !path.is_empty()).unwrap_or("/");
+    let spoken = spoken::recognise(&spoken::Head::of(&request), path, speech.contract.as_deref(), limits);
+    let adapter = spoken.and_then(|spoken| {
+        let own = speech.compression == Compression::Module;
+        let Some(spoken) = spoken.filter(|spoken| !(own && spoken.is_only_compressed())) else { return Ok(None) };
+        Adapter::new(spoken, speech.contract.clone(), routed.json, limits, request.headers()).map(Some)
+    });
+    let adapter = adapter.inspect_err(|failure| refused(shared, head, &routed, failure))?;
+    if let Some(adapter) = &adapter {
+        head.voice = adapter.voice().clone();
+        if let Some(label) = adapter.label() {
+            routed.route = label.clone();
+        }
+    }
+    Ok((request, routed, adapter))
+}
+
 async fn call(
     shared: &Shared,
     head: &Head,
     request: hyper::Request<Unread>,
     routed: Routed,
-) -> Result<Response, CallError> {
-    let Routed { to, route, strip, treatment } = routed;
-    match to_call(shared, head, request, route.clone(), strip).await {
-        Ok((request, context)) => {
-            let routing = Routing { to, treatment, source: head.client.ip() };
-            shared.router.call_routed(routing, request, context).await
-        }
-        Err(error) => {
-            // The router counts what reaches it; this does not.
-            let metrics = match &to {
-                RoutedTo::Local(entered) => entered.deployed().call_metrics(Some(&route)),
-                RoutedTo::Remote(_) => shared.metrics.unrouted(),
-            };
-            let grpc = head.is_grpc.then_some(error.kind().grpc_code() as i32);
-            metrics.record(error.kind().http_status().as_u16(), grpc, head.begun.elapsed());
-            Err(error)
+    adapter: Option<Adapter>,
+) -> Result<Response, Failure> {
+    let called = to_call(shared, head, request, routed.route.clone(), routed.strip).await.map_err(Failure::Call);
+    let called = match (called, &adapter) {
+        (Ok((request, context)), Some(adapter)) => adapted(adapter, request, context).await,
+        (called, _) => called,
+    };
+    let (request, context) = called.inspect_err(|failure| refused(shared, head, &routed, failure))?;
+    let routing = Routing { to: routed.to, treatment: routed.treatment, source: head.client.ip() };
+    let response = shared.router.call_routed(routing, request, context).await?;
+    match adapter {
+        Some(adapter) => adapter.response(response).await,
+        None => Ok(response),
+    }
+}
+
+/// The call as the service takes it. A message may have to be read as a whole for that, for which there is no more time than
+/// for the call.
+async fn adapted(adapter: &Adapter, request: Request, context: CallContext) -> Result<(Request, CallContext), Failure> {
+    match tokio::time::timeout_at(context.deadline.instant(), adapter.request(request)).await {
+        Ok(request) => Ok((request?, context)),
+        Err(_) => {
+            let message = "the request's message was not complete before its time was up";
+            Err(CallError::new(ErrorKind::SlowClient, Side::Caller, message).into())
         }
     }
+}
+
+/// Counts a request that never becomes a call: the router counts what reaches it.
+fn refused(shared: &Shared, head: &Head, routed: &Routed, failure: &Failure) {
+    let metrics = match &routed.to {
+        RoutedTo::Local(entered) => entered.deployed().call_metrics(Some(&routed.route)),
+        RoutedTo::Remote(_) => shared.metrics.unrouted(),
+    };
+    metrics.record(failure.http_status().as_u16(), head.grpc(failure), head.begun.elapsed());
 }
 
 /// The call that a request becomes.
@@ -197,7 +264,8 @@ async fn to_call(
 /// What the client asks for. A time-out that cannot be read must not be taken for none.
 fn client_timeout(headers: &HeaderMap) -> Result<Option<std::time::Duration>, CallError> {
     let Some(value) = headers.get(header::GRPC_TIMEOUT).or_else(|| headers.get(header::TIMEOUT)) else {
-        return Ok(None);
+        let asked = connect::timeout(headers);
+        return asked.map_err(|error| CallError::new(ErrorKind::Invalid, Side::Caller, error.to_string()));
     };
     value.to_str().ok().and_then(|text| Deadline::parse_timeout(text).ok()).map(Some).ok_or_else(|| {
         let message = "the time-out header cannot be read: it is one to eight digits and a unit of H, M, S, m, u or n";
@@ -227,15 +295,20 @@ fn target_uri(uri: Uri, strip: usize) -> Result<Uri, CallError> {
     Uri::from_parts(parts).map_err(|_| invalid())
 }
 
-fn log_error(head: &Head, service: Option<&str>, error: &CallError) {
+fn log_error(head: &Head, service: Option<&str>, failure: &Failure) {
+    let trace_id = head.trace.trace_id();
+    let Failure::Call(error) = failure else {
+        // What a service answers, and what is wrong with a message, is between it and its client.
+        let status = failure.to_status();
+        tracing::debug!(service, %trace_id, code = status.code().name(), error = status.message, "a call failed");
+        return;
+    };
     // What the caller did is the caller's to see; what we or a service failed at is the operator's.
     match error.kind() {
-        ErrorKind::Trap | ErrorKind::BadResponse | ErrorKind::Internal => tracing::warn!(
-            service, trace_id = %head.trace.trace_id(), error = error.chain(), kind = error.kind().slug(), "a call failed"
-        ),
-        _ => tracing::debug!(
-            service, trace_id = %head.trace.trace_id(), error = error.chain(), kind = error.kind().slug(), "a call failed"
-        ),
+        ErrorKind::Trap | ErrorKind::BadResponse | ErrorKind::Internal => {
+            tracing::warn!(service, %trace_id, error = error.chain(), kind = error.kind().slug(), "a call failed");
+        }
+        _ => tracing::debug!(service, %trace_id, error = error.chain(), kind = error.kind().slug(), "a call failed"),
     }
 }
 

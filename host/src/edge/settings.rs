@@ -27,6 +27,8 @@ pub struct Settings {
     pub connections_max: u32,
     /// The cap on how long a call may take, whatever its client asks for.
     pub request_timeout_ms: u64,
+    /// The largest message that is read to be turned into another form, in bytes: after decompression, and of streams each.
+    pub message_bytes_max: u32,
     /// Requests in flight on one HTTP/2 connection.
     pub h2_streams_max: u32,
     /// Requests to the host `NAME.<domain>` go to the service `NAME`.
@@ -44,6 +46,7 @@ impl Default for Settings {
             headers_max: 100,
             connections_max: 10_000,
             request_timeout_ms: 10_000,
+            message_bytes_max: 4 << 20,
             h2_streams_max: 256,
             domain: "localhost".to_owned(),
         }
@@ -64,6 +67,7 @@ impl Settings {
         in_range("headers_max", self.headers_max.into(), 1..=1_000)?;
         in_range("connections_max", self.connections_max.into(), 1..=1_000_000)?;
         in_range("request_timeout_ms", self.request_timeout_ms, 1..=86_400_000)?;
+        in_range("message_bytes_max", self.message_bytes_max.into(), 1_024..=(256 << 20))?;
         in_range("h2_streams_max", self.h2_streams_max.into(), 1..=10_000)?;
         if !is_domain(&self.domain) {
             return Err(Invalid::new("domain", "must be a host name in lower case, without a port"));

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::described::{Described, default_route};
+use super::described::{Described, Speech, default_route};
 use super::description::Description;
 use super::inspect::{Digest, Inspection};
 use super::manifest::{self, Limits, Manifest};
@@ -19,6 +19,7 @@ use crate::call::{Body, CallContext, CallError, Caller, Deadline, Request, Servi
 use crate::engine::{self, Engine, Guest, GuestLog, Lease, Pool};
 use crate::observe::metrics::{CallMetrics, Locality, Metrics, ServiceMetrics};
 use crate::policy::settings::{PerCall, Settings};
+use crate::transcode::contract::Contract;
 
 /// What a version is made with.
 #[derive(Clone)]
@@ -71,9 +72,10 @@ impl Deployed {
         // Once compiled, nobody needs them any more, and a thousand modules would keep half a gigabyte.
         let bytes = std::mem::replace(&mut source.bytes, Arc::from([]));
         let compiled = platform.engine.compile(bytes, &digest).await.map_err(failed)?;
+        let manifest = Arc::new(effective(&source.manifest, &platform.services));
+        let contract = contract(&source, &manifest).await;
         drop(turn);
 
-        let manifest = Arc::new(effective(&source.manifest, &platform.services));
         let service = manifest.name.clone();
         let version: Arc<str> = match &manifest.version {
             Some(version) => version.as_str().into(),
@@ -100,12 +102,17 @@ impl Deployed {
         }
         // Labels are for versions that serve: those that fail would use up the places for them.
         let counted = |route: &Arc<str>| platform.metrics.calls(&label, &version, route, Locality::Local);
-        let calls = known_routes(&manifest, &source.inspection).map(|route| (route.clone(), counted(&route))).collect();
+        let rules = contract.iter().flat_map(|contract| contract.rules().iter().map(|bound| bound.label.clone()));
+        let calls = known_routes(&manifest, &source.inspection)
+            .chain(rules)
+            .map(|route| (route.clone(), counted(&route)))
+            .collect();
         let other_calls = counted(&ANY_ROUTE.into());
-        let description = Description::of(&manifest, &source.inspection);
+        let mut description = Description::of(&manifest, &source.inspection);
+        description.has_contract &= contract.is_some();
         let encoded = description.encode();
         Ok(Self {
-            described: Described::new(&description),
+            described: Described::new(&description, contract),
             digest8: digest8(&source.inspection.digest, &encoded),
             description: encoded.into(),
             version,
@@ -182,6 +189,11 @@ impl Deployed {
         self.described.promises_idempotence()
     }
 
+    /// What it offers in other protocols.
+    pub fn speech(&self) -> &Speech {
+        self.described.speech()
+    }
+
     pub(super) fn described(&self) -> &Described {
         &self.described
     }
@@ -248,6 +260,35 @@ impl Deployed {
             self.pool.kill();
         }
         cut_off
+    }
+}
+
+/// What its descriptors offer. A module whose descriptors cannot be used serves what it serves without them.
+async fn contract(source: &Source, manifest: &Manifest) -> Option<Arc<Contract>> {
+    if source.inspection.services.is_empty() {
+        return None;
+    }
+    let set = Bytes::from(source.inspection.descriptors.clone());
+    let (served, settings) = (manifest.grpc.services.clone(), manifest.json);
+    // Linking up the largest takes longer than a serving thread has.
+    let made = tokio::task::spawn_blocking(move || Contract::new(set, served, settings)).await;
+    let file = &source.file;
+    match made {
+        Ok(Ok((contract, left_out))) => {
+            for line in left_out {
+                tracing::warn!(file, service = %manifest.name, "{line}");
+            }
+            Some(Arc::new(contract))
+        }
+        Ok(Err(error)) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(file, service = %manifest.name, error, "no JSON and no reflection: the descriptors cannot be used");
+            None
+        }
+        Err(error) => {
+            tracing::error!(file, service = %manifest.name, %error, "no JSON and no reflection: reading the descriptors failed");
+            None
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use super::description::Description;
 use super::manifest::Route;
 use crate::call::ServiceName;
 use crate::policy::settings::{PerCall, RouteSettings, Settings};
+use crate::transcode::contract::Contract;
+use crate::transcode::settings::{Compression, Settings as Json};
 
 /// A service as its callers see it, whichever host it runs on.
 pub(super) struct Described {
@@ -20,6 +22,18 @@ pub(super) struct Described {
     methods: HashMap<Arc<str>, bool>,
     /// Whether any of them may. Most modules do not say, and their calls need not look.
     promises: bool,
+    speech: Speech,
+}
+
+/// What a service offers in other protocols than its own.
+#[derive(Clone, Default)]
+pub struct Speech {
+    /// Its methods, if it has descriptors.
+    pub contract: Option<Arc<Contract>>,
+    /// How calls on no route are spoken in JSON.
+    pub json: Json,
+    /// Who decompresses messages of gRPC.
+    pub compression: Compression,
 }
 
 /// A route of a service.
@@ -29,11 +43,13 @@ pub(super) struct Way {
     pub(super) label: Arc<str>,
     /// How calls through it are treated.
     pub(super) treatment: Arc<PerCall>,
+    /// How they are spoken in JSON.
+    pub(super) json: Json,
 }
 
 impl Described {
-    pub(super) fn new(description: &Description) -> Self {
-        let Description { service, routes, grpc, policy } = description;
+    pub(super) fn new(description: &Description, contract: Option<Arc<Contract>>) -> Self {
+        let Description { service, routes, grpc, policy, json, compression, has_contract: _ } = description;
         let treatment = Arc::new(policy.per_call(&RouteSettings::default()));
         let ways = routes.iter().map(|route| {
             // Nearly all routes say nothing of their own.
@@ -41,6 +57,7 @@ impl Described {
             Arc::new(Way {
                 label: route.path.as_str().into(),
                 treatment: if own { Arc::new(policy.per_call(&route.policy)) } else { treatment.clone() },
+                json: route.json.over(*json),
                 route: route.clone(),
             })
         });
@@ -58,7 +75,13 @@ impl Described {
             service: service.clone(),
             policy: Arc::new(policy.clone()),
             treatment,
+            speech: Speech { contract, json: *json, compression: *compression },
         }
+    }
+
+    /// What it offers in other protocols.
+    pub(super) fn speech(&self) -> &Speech {
+        &self.speech
     }
 
     pub(super) fn service(&self) -> &ServiceName {
@@ -119,7 +142,7 @@ mod tests {
 
     fn described(text: &str) -> Described {
         let service = ServiceName::new("orders").unwrap();
-        Described::new(&Description::decode(&service, text.as_bytes()).unwrap())
+        Described::new(&Description::decode(&service, text.as_bytes()).unwrap(), None)
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::inspect::{GrpcService, Idempotency, Inspection};
 use super::manifest::{Manifest, Route};
 use crate::call::ServiceName;
 use crate::policy::settings::Settings;
+use crate::transcode::settings::{Compression, Settings as Json};
 
 /// The largest description that is read, in bytes.
 pub const DESCRIPTION_BYTES_MAX: usize = 256 * 1024;
@@ -28,6 +29,12 @@ pub struct Description {
     pub grpc: Vec<Rpcs>,
     /// What is done to calls on their way to it.
     pub policy: Settings,
+    /// How its gRPC methods are spoken in JSON.
+    pub json: Json,
+    /// Who decompresses messages of gRPC.
+    pub compression: Compression,
+    /// Whether it has descriptors that others may ask for.
+    pub has_contract: bool,
 }
 
 /// A gRPC service.
@@ -80,11 +87,16 @@ impl Description {
     /// The description of a module.
     #[must_use]
     pub fn of(manifest: &Manifest, inspection: &Inspection) -> Self {
+        let serves = |name: &str| manifest.grpc.services.as_ref().is_none_or(|served| served.contains(name));
+        let services = inspection.services.iter().filter(|service| serves(&service.name));
         Self {
             service: manifest.name.clone(),
             routes: manifest.routes.clone(),
-            grpc: inspection.services.iter().filter_map(rpcs).collect(),
+            has_contract: services.clone().next().is_some(),
+            grpc: services.filter_map(rpcs).collect(),
             policy: manifest.policy.clone(),
+            json: manifest.json,
+            compression: manifest.grpc.compression,
         }
     }
 
@@ -135,7 +147,7 @@ fn is_identifier(name: &str) -> bool {
     (1..=GRPC_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-fn is_full_name(name: &str) -> bool {
+pub(super) fn is_full_name(name: &str) -> bool {
     name.len() <= GRPC_NAME_BYTES_MAX && name.split('.').all(is_identifier)
 }
 

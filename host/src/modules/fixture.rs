@@ -51,5 +51,5 @@ pub(super) fn remote(name: &str, rest: &str) -> Arc<RemoteService> {
     let service = ServiceName::new(name).unwrap();
     let comma = if rest.is_empty() { "" } else { "," };
     let text = format!(r#"{{"service":"{name}"{comma}{rest}}}"#);
-    Arc::new(RemoteService::new(&Description::decode(&service, text.as_bytes()).unwrap()))
+    Arc::new(RemoteService::new(&Description::decode(&service, text.as_bytes()).unwrap(), None))
 }

@@ -15,7 +15,7 @@ mod raw;
 mod resolve;
 mod route;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use toml::de::DeTable;
@@ -23,6 +23,7 @@ use toml::de::DeTable;
 use crate::call::ServiceName;
 use crate::config::toml_error;
 use crate::policy::settings::Settings as Policy;
+use crate::transcode::settings::{Compression, Settings as Json};
 use place::{Invalid, Place};
 
 pub use grants::{Allow, Callers, ConfigKey, Grants, Origin, Scheme};
@@ -54,6 +55,18 @@ pub struct Manifest {
     pub health: Option<Health>,
     /// What is done to calls on their way to the service, here and on other hosts.
     pub policy: Policy,
+    pub grpc: Grpc,
+    /// How its gRPC methods are spoken in JSON.
+    pub json: Json,
+}
+
+/// What there is to say of its gRPC services.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grpc {
+    /// Full names of those it serves. Absent: all that its descriptors describe.
+    pub services: Option<BTreeSet<String>>,
+    /// Who decompresses messages.
+    pub compression: Compression,
 }
 
 impl Manifest {
@@ -71,6 +84,8 @@ impl Manifest {
             instances: Instances::default(),
             health: None,
             policy: Policy::default(),
+            grpc: Grpc::default(),
+            json: Json::default(),
         }
     }
 

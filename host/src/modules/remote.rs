@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use super::described::Described;
+use super::described::{Described, Speech};
 use super::description::Description;
 use crate::call::ServiceName;
 use crate::policy::settings::{PerCall, Settings};
+use crate::transcode::contract::Contract;
 
 /// A service that this host does not run itself, as another host describes it.
 pub struct RemoteService(Described);
 
 impl RemoteService {
-    /// The service of a description.
+    /// The service of a description, and of its descriptors if it has any.
     #[must_use]
-    pub fn new(description: &Description) -> Self {
-        Self(Described::new(description))
+    pub fn new(description: &Description, contract: Option<Arc<Contract>>) -> Self {
+        Self(Described::new(description, contract))
     }
 
     /// Its name.
@@ -36,6 +37,11 @@ impl RemoteService {
     /// method's option `idempotency_level` says. `None` when it says nothing.
     pub fn method_idempotent(&self, path: &str) -> Option<bool> {
         self.0.method_idempotent(path)
+    }
+
+    /// What it offers in other protocols.
+    pub fn speech(&self) -> &Speech {
+        self.0.speech()
     }
 
     pub(super) fn described(&self) -> &Described {

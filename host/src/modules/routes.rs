@@ -17,6 +17,8 @@ use super::manifest::{HostPattern, Methods, Route, Segment};
 use super::remote::RemoteService;
 use crate::call::ServiceName;
 use crate::policy::settings::PerCall;
+use crate::transcode::rule::{self, Rules, Template};
+use crate::transcode::settings::Settings as Json;
 
 /// Where a way in leads.
 #[derive(Clone)]
@@ -48,6 +50,8 @@ pub(super) struct Match {
     pub(super) strip: usize,
     /// How the call is treated.
     pub(super) treatment: Arc<PerCall>,
+    /// How it is spoken in JSON.
+    pub(super) json: Json,
 }
 
 struct Entry {
@@ -104,6 +108,14 @@ pub(super) struct Routes {
     defaults: HashMap<String, Destination>,
     /// Full gRPC service names. `None` when several services describe it, as clients do too.
     grpc: HashMap<String, Option<Destination>>,
+    /// Rules of services that have no routes of their own.
+    rest: Rules<Rest>,
+}
+
+/// What a rule of a service leads to.
+struct Rest {
+    to: Destination,
+    label: Arc<str>,
 }
 
 impl Routes {
@@ -146,6 +158,23 @@ impl Routes {
             for service in described.grpc() {
                 self.grpc.entry(service.clone()).and_modify(|other| *other = None).or_insert_with(|| Some(to.clone()));
             }
+            self.add_rules(to, left_out);
+        }
+    }
+
+    fn add_rules(&mut self, to: &Destination, left_out: &mut Vec<LeftOut>) {
+        let described = to.described();
+        for bound in described.speech().contract.iter().flat_map(|contract| contract.rules()) {
+            // It was read before, when the contract was made.
+            let Ok(template) = Template::parse(&bound.rule.template) else { continue };
+            let rest = Rest { to: to.clone(), label: bound.label.clone() };
+            if let Err(taken) = self.rest.insert(bound.rule.method.clone(), template, rest) {
+                left_out.push(LeftOut {
+                    service: described.service().clone(),
+                    route: format!("{} {}", bound.rule.method, bound.rule.template),
+                    taken_by: taken.by.to.described().service().clone(),
+                });
+            }
         }
     }
 
@@ -161,6 +190,7 @@ impl Routes {
                     route: entry.way.label.clone(),
                     strip: entry.strip(),
                     treatment: entry.way.treatment.clone(),
+                    json: entry.way.json,
                 });
             }
             if let Methods::Only(methods) = &entry.way.route.methods {
@@ -174,7 +204,7 @@ impl Routes {
         }
         match self.find_default(host, path, first, grpc, domain) {
             Some(found) => Lookup::Found(found),
-            None => Lookup::None,
+            None => self.find_rule(method, path),
         }
     }
 
@@ -183,9 +213,33 @@ impl Routes {
             let name = host.strip_suffix(domain)?.strip_suffix('.')?;
             Some(by_default(self.defaults.get(name)?, path, 0))
         };
-        let by_grpc = || Some(by_default(self.grpc.get(first).filter(|_| grpc)?.as_ref()?, path, 0));
+        let by_grpc = || {
+            let to = self.grpc.get(first)?.as_ref()?;
+            // A method is called in other protocols too.
+            (grpc || to.described().method(path).is_some()).then(|| by_default(to, path, 0))
+        };
         let by_prefix = || Some(by_default(self.defaults.get(first)?, path, 1 + first.len()));
         by_host().or_else(by_grpc).or_else(by_prefix)
+    }
+
+    /// By the rules of services, which come last: nobody can take somebody else's prefix or host with one.
+    fn find_rule(&self, method: &Method, path: &str) -> Lookup {
+        match self.rest.find(method, path) {
+            rule::Found::To(rest, _) => {
+                let described = rest.to.described();
+                Lookup::Found(Match {
+                    to: rest.to.clone(),
+                    route: rest.label.clone(),
+                    strip: 0,
+                    treatment: described.treatment().clone(),
+                    json: described.speech().json,
+                })
+            }
+            rule::Found::WrongMethod(methods) => {
+                Lookup::WrongMethod(methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", "))
+            }
+            rule::Found::None => Lookup::None,
+        }
     }
 
     /// The ways in of the services that are here, for people: what to type after the address.
@@ -205,7 +259,7 @@ fn by_default(to: &Destination, path: &str, strip: usize) -> Match {
     let described = to.described();
     let rest = path.get(strip..).unwrap_or_default();
     let route = described.method(rest).unwrap_or(described.default_route()).clone();
-    Match { to: to.clone(), route, strip, treatment: described.treatment().clone() }
+    Match { to: to.clone(), route, strip, treatment: described.treatment().clone(), json: described.speech().json }
 }
 
 /// A route for people: methods, if not all, host, if there is one, and path.

@@ -8,11 +8,13 @@ use http::Method;
 use tokio::sync::watch;
 
 use super::deployed::{Deployed, Entered};
+use super::described::Speech;
 use super::remote::RemoteService;
 use super::routes::{Destination, LeftOut, Lookup, Match, Routes};
 use super::source::{Error, Source};
 use crate::call::{CallError, ErrorKind, ServiceName, Side};
 use crate::policy::settings::PerCall;
+use crate::transcode::settings::Settings as Json;
 
 /// What serves at one moment.
 #[derive(Default)]
@@ -82,6 +84,8 @@ pub struct Routed {
     pub strip: usize,
     /// How the call is treated.
     pub treatment: Arc<PerCall>,
+    /// How it is spoken in JSON.
+    pub json: Json,
 }
 
 /// Who takes a request.
@@ -98,6 +102,14 @@ impl RoutedTo {
         match self {
             Self::Local(entered) => entered.deployed().service(),
             Self::Remote(remote) => remote.service(),
+        }
+    }
+
+    /// What it offers in other protocols.
+    pub fn speech(&self) -> &Speech {
+        match self {
+            Self::Local(entered) => entered.deployed().speech(),
+            Self::Remote(remote) => remote.speech(),
         }
     }
 }
@@ -189,14 +201,14 @@ impl Deployments {
     ) -> Result<Routed, CallError> {
         loop {
             match self.0.table.load().routes.find(host, path, method, is_grpc, domain) {
-                Lookup::Found(Match { to, route, strip, treatment }) => {
+                Lookup::Found(Match { to, route, strip, treatment, json }) => {
                     let to = match to {
                         Destination::Local(deployed) => Entered::new(&deployed).map(RoutedTo::Local),
                         Destination::Remote(remote) => Some(RoutedTo::Remote(remote)),
                     };
                     // A version that cannot be entered has been replaced in the table before it was closed.
                     if let Some(to) = to {
-                        return Ok(Routed { to, route, strip, treatment });
+                        return Ok(Routed { to, route, strip, treatment, json });
                     }
                 }
                 Lookup::WrongMethod(allowed) => {

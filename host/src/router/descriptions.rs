@@ -14,11 +14,15 @@ use tokio::task::JoinSet;
 use super::link_to;
 use crate::call::{CallError, ErrorKind, ServiceName, Side};
 use crate::cluster::catalogue::{Endpoints, Reader, ServiceState};
-use crate::modules::{Deployments, Description, RemoteService};
+use crate::modules::{Deployed, Deployments, Description, RemoteService};
 use crate::peer::{Client, Peer};
+use crate::transcode::contract::Contract;
 
 /// The kind of control message that asks for a description; its bytes are the name of the service.
 pub const DESCRIBE: &str = "describe";
+
+/// The kind of control message that asks for descriptors; its bytes are the name of the service.
+pub const CONTRACT: &str = "contract";
 
 /// How many are fetched at a time.
 const FETCHES_MAX: usize = 16;
@@ -35,14 +39,30 @@ type Digest = [u8; 8];
 ///
 /// When the service is not deployed here.
 pub fn describe(deployments: &Deployments, request: &[u8]) -> Result<Bytes, CallError> {
+    named(deployments, request, |deployed| Some(deployed.description().clone()))
+}
+
+/// Answers [`CONTRACT`].
+///
+/// # Errors
+///
+/// When the service is not deployed here, or has no descriptors.
+pub fn contract(deployments: &Deployments, request: &[u8]) -> Result<Bytes, CallError> {
+    named(deployments, request, |deployed| Some(deployed.speech().contract.as_ref()?.set().clone()))
+}
+
+fn named(
+    deployments: &Deployments,
+    request: &[u8],
+    of: impl FnOnce(&Deployed) -> Option<Bytes>,
+) -> Result<Bytes, CallError> {
     let name = std::str::from_utf8(request).ok().and_then(|name| ServiceName::new(name).ok());
     let invalid = || CallError::new(ErrorKind::Invalid, Side::Caller, "the request names no service");
     let name = name.ok_or_else(invalid)?;
+    let gone = |what: &str| CallError::new(ErrorKind::NotFound, Side::Caller, format!("`{name}` {what} any more"));
     let table = deployments.table();
-    let deployed = table.get(&name).ok_or_else(|| {
-        CallError::new(ErrorKind::NotFound, Side::Caller, format!("`{name}` is not deployed here any more"))
-    })?;
-    Ok(deployed.description().clone())
+    let deployed = table.get(&name).ok_or_else(|| gone("is not deployed here"))?;
+    of(deployed).ok_or_else(|| gone("has no descriptors"))
 }
 
 /// Keeps the table's services of other hosts in step with the catalogue, until the node runs no more.
@@ -77,7 +97,7 @@ pub async fn follow(deployments: Deployments, catalogue: Reader, client: Client,
 struct Fetched {
     service: ServiceName,
     digest: Digest,
-    outcome: Result<Description, String>,
+    outcome: Result<RemoteService, String>,
 }
 
 struct Follower {
@@ -125,9 +145,8 @@ impl Follower {
     fn take(&mut self, fetched: Fetched) {
         self.fetching.remove(&fetched.service);
         match fetched.outcome {
-            Ok(description) => {
-                let service = Arc::new(RemoteService::new(&description));
-                self.known.insert(fetched.service, (fetched.digest, service));
+            Ok(service) => {
+                self.known.insert(fetched.service, (fetched.digest, Arc::new(service)));
                 self.fresh = true;
             }
             Err(error) => {
@@ -150,13 +169,35 @@ fn spoken_for(endpoints: &Endpoints) -> Option<Digest> {
 }
 
 async fn fetch(client: Client, host: Peer, service: ServiceName, digest: Digest) -> Fetched {
-    let request = Bytes::copy_from_slice(service.as_str().as_bytes());
-    let outcome = match client.control(&host, DESCRIBE, request, FETCH_TIMEOUT).await {
-        Ok(bytes) => Description::decode(&service, &bytes).map_err(|error| format!("{}: {error}", host.node)),
-        Err(error) => Err(format!("{}: {}", host.node, error.chain())),
-    };
+    let outcome = fetch_all(&client, &host, &service).await.map_err(|error| format!("{}: {error}", host.node));
     if outcome.is_err() {
         tokio::time::sleep(RETRY_AFTER).await;
     }
     Fetched { service, digest, outcome }
+}
+
+/// What a service says of itself, and what its descriptors offer. Descriptors that cannot be used here are left out: the
+/// service takes calls without them.
+async fn fetch_all(client: &Client, host: &Peer, service: &ServiceName) -> Result<RemoteService, String> {
+    let name = Bytes::copy_from_slice(service.as_str().as_bytes());
+    let asked = client.control(host, DESCRIBE, name.clone(), FETCH_TIMEOUT).await;
+    let description = Description::decode(service, &asked.map_err(|error| error.chain())?);
+    let description = description.map_err(|error| error.to_string())?;
+    if !description.has_contract {
+        return Ok(RemoteService::new(&description, None));
+    }
+    let set = client.control(host, CONTRACT, name, FETCH_TIMEOUT).await.map_err(|error| error.chain())?;
+    let served = description.grpc.iter().map(|rpcs| rpcs.name.clone()).collect();
+    let settings = description.json;
+    let made = tokio::task::spawn_blocking(move || Contract::new(set, Some(served), settings)).await;
+    let contract = match made {
+        // What does not fit is the business of the host that has the module, which has said so.
+        Ok(Ok((contract, _left_out))) => Some(Arc::new(contract)),
+        Ok(Err(error)) => {
+            tracing::warn!(%service, node = %host.node, %error, "the descriptors of a service on another host cannot be used");
+            None
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    Ok(RemoteService::new(&description, contract))
 }

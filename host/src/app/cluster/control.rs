@@ -58,6 +58,7 @@ impl Control for NodeControl {
                 async move { handle.answer(request).await.map_err(|error| not_answered(&error)) }.boxed()
             }
             descriptions::DESCRIBE => std::future::ready(descriptions::describe(&self.deployments, &request)).boxed(),
+            descriptions::CONTRACT => std::future::ready(descriptions::contract(&self.deployments, &request)).boxed(),
             // A newer host may ask for what this one does not know yet.
             _ => {
                 let message = format!("this host knows no control request `{kind}`");

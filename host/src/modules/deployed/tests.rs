@@ -75,7 +75,7 @@ async fn what_descriptors_promise_is_known() {
     assert_eq!(version.method_idempotent("/shop.Orders/Get"), Some(true));
     assert_eq!(version.method_idempotent("/shop.Orders/Place"), None);
     let told = Description::decode(version.service(), version.description()).unwrap();
-    let remote = RemoteService::new(&told);
+    let remote = RemoteService::new(&told, None);
     assert_eq!(remote.method_idempotent("/shop.Orders/Get"), Some(true));
     assert_eq!(remote.method_idempotent("/shop.Orders/Place"), None);
     version.pool().kill();

@@ -12,6 +12,7 @@ use crate::call::ServiceName;
 use crate::modules::inspect::Idempotency;
 use crate::modules::manifest::{self, Methods, RawRoute};
 use crate::policy::settings::{RouteSettings, Settings};
+use crate::transcode::settings::{Compression, Settings as Json};
 
 /// A service's policy is written in full: hosts of other versions may have other defaults. What a route does not say is
 /// as for the service, and not written.
@@ -24,6 +25,16 @@ struct Wire {
     grpc: Vec<WireRpcs>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     policy: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    json: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    compression: Compression,
+    #[serde(default, skip_serializing_if = "is_default")]
+    contract: bool,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -37,6 +48,8 @@ struct WireRoute {
     strip_prefix: Option<String>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     policy: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    json: Map<String, Value>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -66,12 +79,16 @@ pub(super) fn write(description: &Description, grpc: Vec<&Rpcs>) -> Vec<u8> {
         },
         strip_prefix: route.strip_prefix.clone(),
         policy: present(table(&route.policy)),
+        json: present(table(&route.json)),
     });
     let wire = Wire {
         service: description.service.to_string(),
         routes: routes.collect(),
         grpc: grpc.into_iter().map(write_rpcs).collect(),
         policy: table(&description.policy),
+        json: present(table(&description.json)),
+        compression: description.compression,
+        contract: description.has_contract,
     };
     // Nothing in it can fail to be written: keys are strings, numbers are whole.
     serde_json::to_vec(&wire).unwrap_or_default()
@@ -97,12 +114,21 @@ pub(super) fn read(service: &ServiceName, bytes: &[u8]) -> Result<Description, D
     let routes: Result<Vec<RawRoute>, _> = wire.routes.into_iter().map(read_route).collect();
     let checked = manifest::check(routes?, known::<Settings>(wire.policy)?);
     let (routes, policy) = checked.map_err(|(key, reason)| DescriptionError::Invalid { key, reason })?;
-    Ok(Description { service: service.clone(), routes, grpc: read_grpc(wire.grpc)?, policy })
+    Ok(Description {
+        service: service.clone(),
+        routes,
+        grpc: read_grpc(wire.grpc)?,
+        policy,
+        json: known::<Json>(wire.json)?,
+        compression: wire.compression,
+        has_contract: wire.contract,
+    })
 }
 
 fn read_route(wire: WireRoute) -> Result<RawRoute, DescriptionError> {
-    let WireRoute { host, path, methods, strip_prefix, policy } = wire;
-    Ok(RawRoute { host, path, methods, strip_prefix, policy: known::<RouteSettings>(policy)? })
+    let WireRoute { host, path, methods, strip_prefix, policy, json } = wire;
+    let (policy, json) = (known::<RouteSettings>(policy)?, known::<Json>(json)?);
+    Ok(RawRoute { host, path, methods, strip_prefix, policy, json })
 }
 
 fn read_grpc(wire: Vec<WireRpcs>) -> Result<Vec<Rpcs>, DescriptionError> {

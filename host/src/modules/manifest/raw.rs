@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::policy::settings::{RouteSettings, Settings};
+use crate::transcode::settings::{Compression, Settings as Json};
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -20,6 +21,15 @@ pub(super) struct Manifest {
     pub(super) instances: Instances,
     pub(super) health: Option<Health>,
     pub(super) policy: Settings,
+    pub(super) grpc: Grpc,
+    pub(super) json: Json,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Grpc {
+    pub(super) services: Option<Vec<String>>,
+    pub(super) compression: Compression,
 }
 
 #[derive(Deserialize)]
@@ -31,6 +41,8 @@ pub(in crate::modules) struct Route {
     pub(in crate::modules) strip_prefix: Option<String>,
     #[serde(default)]
     pub(in crate::modules) policy: RouteSettings,
+    #[serde(default)]
+    pub(in crate::modules) json: Json,
 }
 
 #[derive(Default, Deserialize)]

@@ -8,10 +8,11 @@ use http::Method;
 
 use super::place::{Invalid, Place};
 use super::{
-    Allow, Callers, ConfigKey, Grants, Health, HostPattern, Instances, Limits, Manifest, Methods, Origin, PathTemplate,
-    Route, Version, raw,
+    Allow, Callers, ConfigKey, Grants, Grpc, Health, HostPattern, Instances, Limits, Manifest, Methods, Origin,
+    PathTemplate, Route, Version, raw,
 };
 use crate::call::ServiceName;
+use crate::modules::description::is_full_name;
 use crate::policy::settings::Settings as Policy;
 
 /// A hundred routes are already unusual for one service; the bound keeps the check for repetition cheap.
@@ -34,7 +35,25 @@ pub(super) fn manifest(raw: raw::Manifest, name: ServiceName) -> Result<Manifest
         instances: instances(&raw.instances)?,
         health: raw.health.map(health).transpose()?,
         policy: policy(raw.policy)?,
+        grpc: grpc(raw.grpc)?,
+        json: raw.json,
     })
+}
+
+fn grpc(raw: raw::Grpc) -> Result<Grpc, Invalid> {
+    let at = Place::within("grpc", "services");
+    let mut services = BTreeSet::new();
+    for (index, name) in raw.services.iter().flatten().enumerate() {
+        if !is_full_name(name) {
+            return Err(at
+                .item(index)
+                .invalid("must be the full name of a gRPC service, as in `shop.orders.v1.Orders`"));
+        }
+        if !services.insert(name.clone()) {
+            return Err(at.item(index).invalid("is given twice"));
+        }
+    }
+    Ok(Grpc { services: raw.services.map(|_| services), compression: raw.compression })
 }
 
 fn example(path: String) -> Result<String, Invalid> {
@@ -81,7 +100,14 @@ fn route(index: usize, raw: &raw::Route) -> Result<Route, Invalid> {
         Some(names) => methods(&at("methods"), names)?,
     };
     raw.policy.validate().map_err(|error| at("policy").below(error.key).invalid(error.reason))?;
-    Ok(Route { host, path, methods, strip_prefix: raw.strip_prefix.clone(), policy: raw.policy.clone() })
+    Ok(Route {
+        host,
+        path,
+        methods,
+        strip_prefix: raw.strip_prefix.clone(),
+        policy: raw.policy.clone(),
+        json: raw.json,
+    })
 }
 
 pub(super) fn policy(raw: Policy) -> Result<Policy, Invalid> {

@@ -6,6 +6,7 @@ use std::net::Ipv6Addr;
 use http::Method;
 
 use crate::policy::settings::RouteSettings;
+use crate::transcode::settings::Settings as Json;
 
 /// One `[[route]]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +20,8 @@ pub struct Route {
     pub strip_prefix: Option<String>,
     /// How its calls are treated: key `policy`. What is absent is as for the service.
     pub policy: RouteSettings,
+    /// How its calls are spoken in JSON: key `json`. What is absent is as for the service.
+    pub json: Json,
 }
 
 impl Route {

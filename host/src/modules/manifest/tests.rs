@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::policy::settings::{BalanceSettings, HashChoice, HashKey, RetryOverrides, RetrySettings, RouteSettings};
+use crate::transcode::json::{Enums, UnknownFields};
+use crate::transcode::settings::Errors;
 
 fn parse(text: &str) -> Result<Manifest, Error> {
     Manifest::parse(text, "orders.toml", Some("orders"))
@@ -37,6 +39,7 @@ fn every_key_is_read() {
         methods = ["GET", "POST"]
         strip_prefix = "/api"
         policy = { timeout_ms = 20, hash = "off" }
+        json = { unknown_fields = "ignore" }
         [grants]
         calls = ["catalog"]
         callers = ["web", "edge"]
@@ -73,6 +76,14 @@ fn every_key_is_read() {
         timeout_ms = 500
         retry.retries_max = 1
         balance.hash = "header:x-user"
+
+        [grpc]
+        services = ["shop.v1.Shop"]
+        compression = "module"
+
+        [json]
+        enums = "numbers"
+        errors = "status"
         "#,
     )
     .unwrap();
@@ -90,6 +101,7 @@ fn every_key_is_read() {
                 hash: Some(HashChoice::Off),
                 retry: RetryOverrides::default(),
             },
+            json: Json { unknown_fields: Some(UnknownFields::Ignore), ..Json::default() },
         }],
         grants: Grants {
             calls: Allow::Only(BTreeSet::from([name("catalog")])),
@@ -131,6 +143,8 @@ fn every_key_is_read() {
             },
             ..Policy::default()
         },
+        grpc: Grpc { services: Some(BTreeSet::from(["shop.v1.Shop".to_owned()])), compression: Compression::Module },
+        json: Json { enums: Some(Enums::Numbers), errors: Some(Errors::Status), ..Json::default() },
     };
     assert_eq!(manifest, expected);
 }

@@ -104,7 +104,9 @@ fn without_routes_a_service_has_the_defaults() {
         ("x", "/orders/a", false, "orders /orders/{*rest} 7"),
         ("x", "/shop.Orders/Get", true, "orders /shop.Orders/Get 0"),
         ("x", "/shop.Orders/Other", true, "orders /orders/{*rest} 0"),
-        ("x", "/shop.Orders/Get", false, "404"),
+        // In other protocols it is called by the same path.
+        ("x", "/shop.Orders/Get", false, "orders /shop.Orders/Get 0"),
+        ("x", "/shop.Orders/Other", false, "404"),
         ("orders.localhost", "/shop.Orders/Get", true, "orders /shop.Orders/Get 0"),
         // Two services know it.
         ("x", "/shop.Known/Get", true, "404"),

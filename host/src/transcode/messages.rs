@@ -1,0 +1,151 @@
+//! Messages in a body: what comes in pieces of any size goes on as one message after the other.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::Body as _;
+
+use super::compression::Encoding;
+use super::failure::Failure;
+use super::frame::{Decoder, Dialect, FrameLimits};
+use super::web::TextDecoder;
+use crate::call::Body;
+
+/// What a body has next.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// A message, without its compression.
+    Message(Bytes),
+    /// Nothing any more, and the trailers.
+    End(HeaderMap),
+}
+
+/// The messages of a body.
+pub(super) struct Messages {
+    body: Body,
+    decoder: Decoder,
+    encoding: Encoding,
+    limits: FrameLimits,
+    /// Of bodies in base64.
+    text: Option<TextDecoder>,
+    trailers: HeaderMap,
+    /// The body has ended; what the decoder holds may not have.
+    over: bool,
+    /// What is wrong is the service's doing.
+    is_answer: bool,
+}
+
+impl Messages {
+    /// The messages of a body whose compressed ones are compressed as `encoding` says.
+    pub(super) fn new(body: Body, dialect: Dialect, encoding: Encoding, limits: FrameLimits) -> Self {
+        Self {
+            body,
+            decoder: Decoder::new(dialect, limits),
+            encoding,
+            limits,
+            text: None,
+            trailers: HeaderMap::new(),
+            over: false,
+            is_answer: false,
+        }
+    }
+
+    /// The same of what a service answers.
+    pub(super) fn of_answer(mut self) -> Self {
+        self.is_answer = true;
+        self
+    }
+
+    /// The same of a body in base64.
+    pub(super) fn in_base64(mut self) -> Self {
+        self.text = Some(TextDecoder::new());
+        self
+    }
+
+    /// Whether all of the body is there.
+    pub(super) fn is_at_hand(&self) -> bool {
+        !self.body.is_stream()
+    }
+
+    /// The next message, or the end, after which nothing may be asked for.
+    pub(super) fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Result<Item, Failure>> {
+        let is_answer = self.is_answer;
+        self.poll(cx).map_err(|failure| if is_answer { failure.of_answer() } else { failure })
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Item, Failure>> {
+        loop {
+            if let Some(frame) = self.decoder.next()? {
+                return Poll::Ready(Ok(Item::Message(frame.open(self.encoding, self.limits.message_bytes_max)?)));
+            }
+            if self.over {
+                self.decoder.finish()?;
+                return Poll::Ready(Ok(Item::End(std::mem::take(&mut self.trailers))));
+            }
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)).transpose()? {
+                None => {
+                    if let Some(text) = &mut self.text {
+                        text.finish()?;
+                    }
+                    self.over = true;
+                }
+                Some(frame) => match frame.into_data() {
+                    Ok(data) => {
+                        let data = match &mut self.text {
+                            Some(text) => {
+                                let mut bytes = BytesMut::new();
+                                text.push(&data, &mut bytes)?;
+                                bytes.freeze()
+                            }
+                            None => data,
+                        };
+                        self.decoder.push(data);
+                    }
+                    Err(frame) => {
+                        if let Ok(trailers) = frame.into_trailers() {
+                            self.trailers.extend(trailers);
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// The next message, or the end.
+    pub(super) async fn next(&mut self) -> Result<Item, Failure> {
+        std::future::poll_fn(|cx| self.poll_item(cx)).await
+    }
+}
+
+/// All of a body, if it has no more than `max` bytes.
+pub(super) async fn whole(body: Body, max: usize) -> Result<Bytes, Failure> {
+    let too_large = || Failure::too_large(max);
+    let mut stream = match body.try_into_full() {
+        Ok((data, _)) if data.len() > max => return Err(too_large()),
+        Ok((data, _)) => return Ok(data),
+        Err(stream) => stream,
+    };
+    if stream.size_hint().lower() > max as u64 {
+        return Err(too_large());
+    }
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = std::future::poll_fn(|cx| stream.as_mut().poll_frame(cx)).await.transpose()? {
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > max {
+            return Err(too_large());
+        }
+        // Nearly always there is one piece, which need not be copied.
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+        } else {
+            if rest.is_empty() {
+                rest.extend_from_slice(&std::mem::take(&mut first));
+            }
+            rest.extend_from_slice(&data);
+        }
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
