@@ -9,10 +9,19 @@ const BYTES_MAX: usize = 63;
 
 /// Why a text is not the name of a cluster or node.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` cannot name a {what}: names are 1 to 63 of a-z, 0-9 and `-`, and neither begin nor end with `-`")]
+#[error("{}: names are 1 to 63 of a-z, 0-9 and `-`, and neither begin nor end with `-`", self.shown())]
 pub struct NameError {
     what: &'static str,
     text: String,
+}
+
+impl NameError {
+    fn shown(&self) -> String {
+        match (&*self.text, self.what) {
+            ("", what) => format!("the name of the {what} is empty"),
+            (text, what) => format!("`{text}` cannot name a {what}"),
+        }
+    }
 }
 
 fn checked(what: &'static str, text: &str) -> Result<Arc<str>, NameError> {
@@ -90,6 +99,8 @@ mod tests {
         }
         let error = NodeName::new("a\u{1b}[2J").unwrap_err().to_string();
         assert!(!error.contains('\u{1b}') && error.contains("cannot name a node"), "{error}");
+        let empty = NodeName::new("").unwrap_err().to_string();
+        assert!(empty.starts_with("the name of the node is empty: names are 1 to 63 of a-z"), "{empty}");
         assert!(NodeName::new(&"x".repeat(10_000)).unwrap_err().to_string().len() < 300);
     }
 }

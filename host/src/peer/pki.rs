@@ -46,6 +46,14 @@ pub enum PkiError {
         /// What the system says.
         source: io::Error,
     },
+    /// A folder lacks what makes it a cluster's, or a node's.
+    #[error("{} is missing: {reason}", .file.display())]
+    Missing {
+        /// Which file.
+        file: PathBuf,
+        /// What the folder is instead, and which command makes the file.
+        reason: String,
+    },
     /// There is a cluster in the folder already.
     #[error("{} exists; a cluster is made once, and making another one would lock its nodes out", .0.display())]
     Exists(PathBuf),

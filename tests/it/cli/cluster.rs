@@ -55,6 +55,8 @@ async fn a_cluster_is_made_once_and_says_what_is_next() {
     cluster(dir.path(), &["init"]).await.expect_one_line(1, &["cluster/ca.key", "exists"]);
     let report = json(dir.path(), &["init", "other one", "--name", "shop"]).await;
     assert_eq!((&report["cluster"], &report["dir"]), (&"shop".into(), &"other one".into()));
+    let output = cluster(dir.path(), &["init", "x", "--name", ""]).await.expect(2);
+    assert!(output.err.contains("the name of the cluster is empty") && output.err.contains("1 to 63"), "{output}");
     let output = cluster(dir.path(), &["init", "x", "--name", "Shop_1"]).await.expect(2);
     assert!(output.err.contains("cannot name a cluster") && !dir.path().join("x").exists(), "{output}");
     fs::write(dir.path().join("file"), "").unwrap();
@@ -74,8 +76,14 @@ async fn a_token_alone_is_printed_and_makes_a_node() {
     // From standard input, with a line end.
     fs::write(dir.path().join("two.token"), format!("{token}\n")).unwrap();
     let joined = cluster_reading(dir.path(), "two.token", &["join", "-"]).await.expect(0);
-    for part in ["`two`", "`shop`", "29 d 23 h", "hostel up --cluster cluster\n"] {
-        assert!(format!("{}\n", joined.out).contains(part), "`{part}` is not in {joined}");
+    for part in [
+        "`two`",
+        "`shop`",
+        "29 d 23 h",
+        "hostel up --cluster cluster --peer ADDRESS:7946\n",
+        "10.0.0.1:7946, hosts.internal:7946 (cluster/seeds)",
+    ] {
+        assert!(joined.out.contains(part), "`{part}` is not in {joined}");
     }
     let node = dir.path().join("cluster");
     let read = |file: &str| fs::read_to_string(node.join(file)).unwrap();
@@ -99,7 +107,9 @@ async fn a_token_alone_is_printed_and_makes_a_node() {
     let before = read("node.pem");
     let renewal = made["token"].as_str().unwrap();
     let joined = cluster(dir.path(), &["join", renewal]).await.expect(0);
-    assert!(joined.out.contains("23 h 59 min"), "{joined}");
+    for part in ["has a new certificate", "23 h 59 min", "a running host notices", "10.0.0.1:7946"] {
+        assert!(joined.out.contains(part), "`{part}` is not in {joined}");
+    }
     assert!(read("node.pem") != before && read("seeds").contains("10.0.0.1:7946"));
 }
 
@@ -163,7 +173,8 @@ async fn tokens_that_are_none_change_nothing() {
 #[tokio::test]
 async fn keys_are_rotated_in_three_steps_and_never_shown() {
     let dir = tempfile::tempdir().unwrap();
-    cluster(dir.path(), &["keys", "list"]).await.expect_one_line(1, &["cluster/gossip.keys"]);
+    let words = ["cluster/gossip.keys", "no folder of a cluster", "hostel cluster init cluster"];
+    cluster(dir.path(), &["keys", "list"]).await.expect_one_line(1, &words);
     cluster(dir.path(), &["init"]).await.expect(0);
     let file = dir.path().join("cluster/gossip.keys");
     let keys = || fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect::<Vec<_>>();
@@ -171,7 +182,9 @@ async fn keys_are_rotated_in_three_steps_and_never_shown() {
     let listed = json(dir.path(), &["keys", "list"]).await;
     let print = listed[0]["fingerprint"].as_str().unwrap().to_owned();
     assert_eq!((listed.as_array().map(Vec::len), &listed[0]["encrypts"]), (Some(1), &true.into()));
-    cluster(dir.path(), &["keys", "promote"]).await.expect_one_line(1, &["gossip.keys", "add a new one first"]);
+    cluster(dir.path(), &["keys", "promote"]).await.expect_one_line(1, &["nothing to promote", "add a new one first"]);
+    let unchanged = cluster(dir.path(), &["keys", "drop"]).await.expect(0);
+    assert!(unchanged.out.contains("nothing has changed") && !unchanged.out.contains("next:"), "{unchanged}");
 
     let added = cluster(dir.path(), &["keys", "add"]).await.expect(0);
     assert!(added.out.contains(&print) && added.out.contains("hostel cluster keys promote cluster"), "{added}");

@@ -36,8 +36,9 @@ impl Folder {
         }
         let joined = dir.join("node.pem").exists();
         if !joined && dir.join("ca.key").exists() {
-            let name = NodeName::new(&settings.node)
-                .map_err(|error| Error::Config(format!("name this node with --node: {error}")))?;
+            let name = NodeName::new(&settings.node).map_err(|error| {
+                Error::Config(format!("name this node with --node NAME, or `node` in [cluster]: {error}"))
+            })?;
             let own = data_dir.join("cluster").join(name.as_str());
             let folder = Self { own, issuer: Some((dir.clone(), name)) };
             folder.issue()?;

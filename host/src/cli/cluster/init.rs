@@ -37,7 +37,9 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<()> {
          \x20 gossip.keys  secret: what nodes say to each other is sealed with it\n\n\
          next, a host on this machine:\n\
          \x20 hostel up --cluster {dir} --node one\n\
-         for a host on another machine, a token:\n\
+         or, where hosts on other machines reach it:\n\
+         \x20 hostel up --cluster {dir} --node one --peer ADDRESS-OF-ONE:7946\n\
+         and a token for each of those:\n\
          \x20 hostel cluster token {dir} --node two --seed ADDRESS-OF-ONE:7946\n",
         name = args.name,
     ));

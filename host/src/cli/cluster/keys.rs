@@ -69,7 +69,9 @@ pub(super) fn run(args: &KeysArgs) -> anyhow::Result<()> {
         Command::Promote(place) => (place, keys::promote, Some("drop")),
         Command::Drop(place) => (place, keys::drop_others, Some("")),
     };
-    let rows: Vec<Row> = step(&place.dir)?
+    let before = keys::list(&place.dir)?;
+    let after = step(&place.dir)?;
+    let rows: Vec<Row> = after
         .iter()
         .enumerate()
         .map(|(at, fingerprint)| Row { fingerprint: fingerprint.to_string(), encrypts: at == 0 })
@@ -82,6 +84,7 @@ pub(super) fn run(args: &KeysArgs) -> anyhow::Result<()> {
     let dir = shown(&place.dir);
     match next {
         None => {}
+        Some(_) if before == after => text::say("\nnothing has changed: there was only one key\n"),
         Some("") => text::say(&format!("\nnext: copy {dir}/gossip.keys to all nodes\n")),
         Some(next) => {
             text::say(&format!(

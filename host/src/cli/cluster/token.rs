@@ -68,7 +68,7 @@ pub(super) fn run(args: &TokenArgs) -> anyhow::Result<()> {
     if token.seeds.is_empty() {
         eprintln!("it names no seeds: `hostel up` will need `--seed HOST:PORT`, the address of any other node");
     }
-    eprintln!("on the node: hostel cluster join -");
+    eprintln!("on the node, with the token on standard input: hostel cluster join -");
     Ok(())
 }
 

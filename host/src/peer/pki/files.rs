@@ -97,7 +97,7 @@ pub fn verify(token: &Token) -> Result<SystemTime, PkiError> {
 /// [`PkiError`] when there are none, or others can read them.
 pub fn gossip_keys(dir: &Path) -> Result<Vec<GossipKey>, PkiError> {
     let file = dir.join("gossip.keys");
-    let text = read_secret(&file)?;
+    let text = read_secret(&file).map_err(|error| or_missing(error, dir))?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let keys: Option<Vec<GossipKey>> = lines.map(decode_key).collect();
     keys.filter(|keys| !keys.is_empty()).ok_or_else(|| {
@@ -114,10 +114,38 @@ pub(super) fn replace_keys(dir: &Path, keys: &[GossipKey]) -> Result<(), PkiErro
 
 pub(in crate::peer) fn read_node(dir: &Path) -> Result<NodeFiles, PkiError> {
     let file = dir.join("node.pem");
-    let pem = read_secret(&file)?;
+    let pem = read_secret(&file).map_err(|error| or_missing(error, dir))?;
     let ca = dir.join("ca.pem");
-    let ca_pem = read_bounded(&ca)?;
+    let ca_pem = read_bounded(&ca).map_err(|error| or_missing(error, dir))?;
     parse_node(file, &pem, &ca, &ca_pem)
+}
+
+/// The same error; of a file that is not there, with what the folder is and which command makes the file.
+fn or_missing(error: PkiError, dir: &Path) -> PkiError {
+    let file = match error {
+        PkiError::File { file, source } if source.kind() == io::ErrorKind::NotFound => file,
+        other => return other,
+    };
+    let has = |name: &str| dir.join(name).exists();
+    let dir_shown = dir.display();
+    let reason = if has("ca.key") {
+        "the folder of the CA is not complete; bring the file back from a copy".to_owned()
+    } else if !["node.pem", "ca.pem", "gossip.keys"].into_iter().any(has) {
+        format!(
+            "{dir_shown} is no folder of a cluster; `hostel cluster init {dir_shown}` makes a cluster there, `hostel cluster \
+             join --dir {dir_shown} -` a node of one, with a token from where the cluster was made (`hostel cluster token`)"
+        )
+    } else if file.ends_with("node.pem") {
+        format!(
+            "this node has been issued no certificate; make a token where the cluster's ca.key is (`hostel cluster token DIR \
+             --node NAME`), and join with it: `hostel cluster join --dir {dir_shown} -`"
+        )
+    } else {
+        format!(
+            "the folder of the node is not complete; join with a new token: `hostel cluster join --dir {dir_shown} -`"
+        )
+    };
+    PkiError::Missing { file, reason }
 }
 
 fn parse_node(file: PathBuf, pem: &str, ca: &Path, ca_pem: &str) -> Result<NodeFiles, PkiError> {

@@ -73,7 +73,9 @@ pub fn add(dir: &Path) -> Result<Vec<Fingerprint>, PkiError> {
 pub fn promote(dir: &Path) -> Result<Vec<Fingerprint>, PkiError> {
     let mut keys = gossip_keys(dir)?;
     if keys.len() < 2 {
-        return Err(bad(dir, "there is only one key; add a new one first, and bring it to all nodes".to_owned()));
+        let reason = "nothing to promote: there is only one key; add a new one first (`hostel cluster keys add`), and bring \
+                      it to all nodes";
+        return Err(bad(dir, reason.to_owned()));
     }
     keys.rotate_right(1);
     write(dir, &keys)
@@ -152,10 +154,11 @@ mod tests {
     fn what_cannot_be_done_changes_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let none = list(dir.path()).unwrap_err();
-        assert!(matches!(&none, PkiError::File { file, .. } if file.ends_with("gossip.keys")), "{none}");
+        assert!(matches!(&none, PkiError::Missing { file, .. } if file.ends_with("gossip.keys")), "{none}");
         init(dir.path(), &ClusterName::new("shop").unwrap()).unwrap();
         let one = list(dir.path()).unwrap();
-        assert!(promote(dir.path()).unwrap_err().to_string().contains("add a new one first"));
+        let promoted = promote(dir.path()).unwrap_err().to_string();
+        assert!(promoted.contains("nothing to promote") && promoted.contains("hostel cluster keys add"), "{promoted}");
         assert_eq!(drop_others(dir.path()).unwrap(), one);
         for _ in 1..KEYS_MAX {
             add(dir.path()).unwrap();

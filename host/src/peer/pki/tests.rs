@@ -85,7 +85,19 @@ fn bad_credentials_are_refused_at_home_with_what_to_do() {
     init(&ca, &cluster()).unwrap();
     init(&other, &cluster()).unwrap();
     let why = || Credentials::load(&node).map(|_| ()).unwrap_err().to_string();
-    assert!(matches!(Credentials::load(&node), Err(PkiError::File { .. })));
+    // What the folder lacks decides what has to be done.
+    let missing = |words: &[&str]| {
+        assert!(matches!(Credentials::load(&node), Err(PkiError::Missing { .. })), "{}", why());
+        assert!(words.iter().all(|word| why().contains(word)), "{words:?}: {}", why());
+    };
+    missing(&["node.pem", "no folder of a cluster", "hostel cluster init", "hostel cluster join --dir"]);
+    fs::create_dir(&node).unwrap();
+    missing(&["no folder of a cluster"]);
+    fs::copy(ca.join("gossip.keys"), node.join("gossip.keys")).unwrap();
+    missing(&["issued no certificate", "hostel cluster token", "hostel cluster join --dir"]);
+    join(&node, &issue(&ca, issuing("one", DAY)).unwrap()).unwrap();
+    fs::remove_file(node.join("ca.pem")).unwrap();
+    missing(&["ca.pem", "not complete"]);
     join(&node, &issue(&ca, issuing("one", Duration::ZERO)).unwrap()).unwrap();
     std::thread::sleep(Duration::from_millis(1_100));
     assert!(why().contains("has expired") && why().contains("hostel cluster token"), "{}", why());
