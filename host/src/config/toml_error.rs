@@ -33,6 +33,26 @@ pub(crate) fn render(error: &toml::de::Error, text: &str, origin: &str) -> Strin
     }
 }
 
+/// A whole number in `text` that is too small or too large for its type, which is how serde refuses it: where it stands, what
+/// it is, and one that its type can hold and no range does. With that in its place, whoever knows the range of the key says
+/// it. `None` when `error` is about something else.
+pub(crate) fn beyond_type(error: &toml::de::Error, text: &str) -> Option<(Range<usize>, i64, &'static str)> {
+    let rest = error.message().strip_prefix("invalid value: integer `")?;
+    let (found, expected) = rest.split_once("`, expected ")?;
+    let span = error.span()?;
+    let other = match expected {
+        "u8" => "255",
+        "u16" => "65535",
+        "u32" => "4294967295",
+        "u64" | "usize" => "9223372036854775807",
+        _ => return None,
+    };
+    // What serde quotes is in decimal; the text may be in another base.
+    let found: i64 = found.parse().ok()?;
+    text.get(span.clone())?;
+    Some((span, found, other))
+}
+
 /// What serde's `message` says, in our words but without a place; for values that came from no text.
 pub(crate) fn describe(message: &str) -> String {
     explain(message, None)

@@ -101,15 +101,24 @@ impl Manifest {
         if text.len() > MANIFEST_BYTES_MAX {
             return Err(Error::TooLarge { origin: origin.to_owned(), bytes: text.len() });
         }
-        let malformed = |error: toml::de::Error| Error::Malformed { message: toml_error::render(&error, text, origin) };
+        Self::read(text, origin, default_name).map_err(|refused| match refused {
+            Refused::ByShape(error) => out_of_range(&error, text, origin, default_name)
+                .unwrap_or_else(|| Error::Malformed { message: toml_error::render(&error, text, origin) }),
+            Refused::For(error) => error,
+        })
+    }
+
+    fn read(text: &str, origin: &str, default_name: Option<&str>) -> Result<Self, Refused> {
         // Twice: the first knows where things stand, the second what they mean.
-        let table = DeTable::parse(text).map_err(malformed)?;
-        let raw: raw::Manifest = toml::from_str(text).map_err(malformed)?;
-        let invalid = |invalid: Invalid| Error::Invalid {
-            origin: origin.to_owned(),
-            line: invalid.place.line(text, table.get_ref()),
-            key: invalid.place.to_string(),
-            reason: invalid.reason,
+        let table = DeTable::parse(text).map_err(Refused::ByShape)?;
+        let raw: raw::Manifest = toml::from_str(text).map_err(Refused::ByShape)?;
+        let invalid = |invalid: Invalid| {
+            Refused::For(Error::Invalid {
+                origin: origin.to_owned(),
+                line: invalid.place.line(text, table.get_ref()),
+                key: invalid.place.to_string(),
+                reason: invalid.reason,
+            })
         };
         let name = match (&raw.name, default_name) {
             (Some(name), _) => ServiceName::new(name)
@@ -120,9 +129,31 @@ impl Manifest {
                     let name = name.replace('_', "-");
                     ServiceName::new(&name).map_err(|error| error.to_string())
                 })
-                .map_err(|reason| Error::NoName { origin: origin.to_owned(), reason })?,
+                .map_err(|reason| Refused::For(Error::NoName { origin: origin.to_owned(), reason }))?,
         };
         resolve::manifest(raw, name).map_err(invalid)
+    }
+}
+
+/// Why a text is no manifest: what the reader of TOML says, or what is said of a value.
+enum Refused {
+    ByShape(toml::de::Error),
+    For(Error),
+}
+
+/// What is wrong with a number that its type cannot hold, with the range of its key: what would be wrong with one that the type
+/// can hold, and is as far out.
+fn out_of_range(error: &toml::de::Error, text: &str, origin: &str, default_name: Option<&str>) -> Option<Error> {
+    let (span, found, other) = toml_error::beyond_type(error, text)?;
+    let line = toml_error::line_at(text, span.start);
+    let mut replaced = text.to_owned();
+    replaced.replace_range(span, other);
+    match Manifest::read(&replaced, origin, default_name) {
+        Err(Refused::For(Error::Invalid { origin, line: Some(at), key, reason })) if at == line => {
+            let range = reason.strip_suffix(&format!(", and is {other}"))?;
+            Some(Error::Invalid { origin, line: Some(at), key, reason: format!("{range}, and is {found}") })
+        }
+        _ => None,
     }
 }
 

@@ -183,7 +183,7 @@ fn errors_of_shape_name_file_line_and_key() {
         ("[policy]\nretries = 1", "orders.toml:2: unknown key `retries` in [policy]"),
         ("[policy.retry]\nretry_max = 1", "orders.toml:2: unknown key `retry_max` in [policy.retry]"),
         ("[policy]\ntimeout_ms = '1s'", "orders.toml:2: `policy.timeout_ms`: expected a whole number"),
-        ("[policy]\nbreaker.failures = -1", "orders.toml:2: `policy.breaker.failures`: expected a whole number"),
+        ("[policy]\nbreaker.failures = 1.5", "orders.toml:2: `policy.breaker.failures`: expected a whole number"),
         ("[policy]\nbalance = { hash = 'body' }", "orders.toml:2: `policy.balance.hash`: must be `header:NAME`"),
         (
             "[[route]]\npath = '/a'\n[[route]]\npath = '/b'\n[route.policy]\nbreaker = {}",
@@ -236,6 +236,17 @@ fn errors_of_value_name_file_line_and_key() {
         ("[health]\npath = '/a b'", ":2: `health.path` must be a path"),
         ("[policy]\n\ntimeout_ms = 0", ":3: `policy.timeout_ms` must be from 1 to 86400000, and is 0"),
         ("[policy]\n[policy.retry]\nretries_max = 3", ":3: `policy.retry.retries_max` must be from 0 to 2, and is 3"),
+        // Their types cannot hold these, and the range is told all the same.
+        ("[policy]\n[policy.retry]\nretries_max = -1", ":3: `policy.retry.retries_max` must be from 0 to 2, and is -1"),
+        ("[policy.breaker]\nopen_ms = -5", ":2: `policy.breaker.open_ms` must be from"),
+        (
+            "[policy.retry]\nretries_max = 5000000000\nbackoff_ms = 1",
+            ":2: `policy.retry.retries_max` must be from 0 to 2, and is 5000000000",
+        ),
+        (
+            "[[route]]\npath = '/'\npolicy = { retry = { retries_max = -2 } }",
+            ":3: `route[0].policy.retry.retries_max` must be from 0 to 2, and is -2",
+        ),
         ("policy = { shed = { in_flight_min = 0 } }", ":1: `policy.shed.in_flight_min` must be from 1 to"),
         // The key that is too small is not there: it has its default.
         ("[policy]\n[policy.retry]\nbackoff_ms = 300", ":2: `policy.retry.backoff_ms_max` must be from 300"),
