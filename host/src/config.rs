@@ -8,6 +8,7 @@
 //! stated defaults, units in the names of its keys, and a `validate()` that returns [`Invalid`]. Only `app` knows the
 //! struct that sums them up. Here is the machinery, generic over that struct.
 
+pub mod address;
 mod layers;
 mod secret;
 pub(crate) mod toml_error;

@@ -194,6 +194,16 @@ async fn status_shows_what_runs() {
     let shown: Value = serde_json::from_str(&shown.out).unwrap();
     assert_eq!(shown["services"].as_array().map(Vec::len), Some(2), "{shown}");
 
+    // A new file that fails takes nothing away: both have to show.
+    assert_eq!((&shown["services"][1]["name"], &shown["services"][1]["serving"]), (&"echo".into(), &true.into()));
+    host.install("echo", b"nonsense");
+    host.service_is("echo", "the new file has failed", |echo| echo["state"] == "failed" && echo["serving"] == true)
+        .await;
+    let shown = hostel(&host.modules(), &["status", "--admin", &admin]).await.expect(0);
+    for words in ["serving old, new failed", "echo.wasm", "version 1.0.0, which was there before, goes on serving"] {
+        assert!(shown.out.contains(words), "`{words}` is not in {shown}");
+    }
+
     drop(host);
     let gone = hostel(std::env::temp_dir().as_path(), &["status", "--admin", &admin]).await;
     gone.expect_one_line(1, &["no host answers", &admin]);

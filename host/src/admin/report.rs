@@ -61,8 +61,11 @@ pub struct ModuleReport {
     pub name: String,
     /// The file's name.
     pub file: String,
-    /// `loading`, `serving` or `failed`. When it failed, an older version may serve.
+    /// `loading`, `serving` or `failed`: of the file as it is now. When it failed, an older version may serve.
     pub state: Cow<'static, str>,
+    /// Whether some version serves: the file's own, or the one that was there before it.
+    #[serde(default)]
+    pub serving: bool,
     /// Why it failed, in one line.
     pub error: Option<String>,
     /// When it failed; seconds since 1970.
@@ -125,6 +128,7 @@ impl ModuleReport {
             name: stem.to_owned(),
             file: module.file.clone(),
             state: state.into(),
+            serving: module.serving.is_some(),
             error,
             failed_unix_s,
             version: None,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// Address and port of health, metrics and status; port 0 takes a free one. Who reaches it
     /// sees what runs.
+    #[serde(deserialize_with = "crate::config::address::deserialize")]
     pub listen: SocketAddr,
 }
 

@@ -24,10 +24,26 @@ pub fn check(config: &Config) -> std::io::Result<Vec<Checked>> {
     check_dir(&config.modules.dir, &config.modules.only, memory_mib_max)
 }
 
-/// Names in `modules.only` that no module has.
-pub fn unknown(config: &Config) -> Vec<String> {
-    let found = scan(&config.modules.dir);
-    found.map(|mut found| select(&mut found, &config.modules.only).into_iter().collect()).unwrap_or_default()
+/// What of the directory of modules is served, by the names of the files without `.wasm`, and what is not and should be.
+pub struct Selected {
+    /// What there is and `modules.only` permits.
+    pub served: Vec<String>,
+    /// A sentence about names in `modules.only` that no module has, if there are any.
+    pub missing: Option<String>,
+}
+
+/// Looks at the directory of modules. Best effort: one that cannot be read is told of by whoever loads it.
+pub fn selected(config: &Config) -> Selected {
+    let dir = &config.modules.dir;
+    let mut found = scan(dir).unwrap_or_default();
+    let there: Vec<String> = found.keys().cloned().collect();
+    let unknown: Vec<String> = select(&mut found, &config.modules.only).into_iter().collect();
+    let missing = (!unknown.is_empty()).then(|| {
+        let there = if there.is_empty() { "no module".to_owned() } else { there.join(", ") };
+        let dir = dir.display();
+        format!("`only` names {}, and there is no such module in {dir}, but {there}", unknown.join(", "))
+    });
+    Selected { served: found.into_keys().collect(), missing }
 }
 
 /// Manifests in the directory of modules that belong to no module.

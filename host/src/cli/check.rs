@@ -70,8 +70,8 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<()> {
         for orphan in app::orphans(&loaded.config) {
             text::say(&format!("warning: {orphan} is a manifest without a module of its name\n"));
         }
-        for name in app::unknown(&loaded.config) {
-            text::say(&format!("warning: `only` in [modules] names {name}, and there is no such module\n"));
+        if let Some(missing) = app::selected(&loaded.config).missing {
+            text::say(&format!("warning: {missing}\n"));
         }
         text::say(&format!("the configuration is good, and {good} of {} modules in {dir}\n", rows.len()));
     }

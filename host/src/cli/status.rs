@@ -5,12 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::text;
 use crate::admin::{self, CalledService, ModuleReport, Report};
+use crate::config::address;
 
 /// Show what a running host serves
 #[derive(Debug, clap::Args)]
 pub(super) struct StatusArgs {
     /// The host's admin address
-    #[arg(long, value_name = "ADDR", default_value_t = admin::Settings::default().listen)]
+    #[arg(long, value_name = "ADDR", default_value_t = admin::Settings::default().listen, value_parser = address::parse)]
     admin: SocketAddr,
     /// Print JSON instead of text
     #[arg(long)]
@@ -56,7 +57,7 @@ fn human(report: &Report, now: SystemTime) -> String {
         if let Some(error) = &service.error {
             out.push_str(&format!("\n{error}"));
             if let Some(version) = &service.version {
-                out.push_str(&format!("\n  version {version} goes on serving"));
+                out.push_str(&format!("\n  version {version}, which was there before, goes on serving"));
             }
             out.push('\n');
         }
@@ -69,7 +70,10 @@ fn row(service: &ModuleReport, age: &dyn Fn(u64) -> String) -> [String; 8] {
     [
         service.name.clone(),
         service.version.clone().unwrap_or_else(dash),
-        service.state.to_string(),
+        match (&*service.state, service.serving) {
+            ("failed", true) => "serving old, new failed".to_owned(),
+            (state, _) => state.to_owned(),
+        },
         service.since_unix_s.map_or_else(dash, age),
         service.door.as_ref().map_or_else(dash, ToString::to_string),
         service.instances.to_string(),

@@ -1,12 +1,12 @@
 //! `hostel up`: run a host.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
 use super::build::{self, Options};
 use super::text;
-use crate::app::{self, Announcement, Flags};
+use crate::app::{self, Announcement, Flags, Selected};
 use crate::modules::Deployments;
 use crate::observe::log;
 use crate::observe::metrics::Metrics;
@@ -106,8 +106,10 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<()> {
         "Lines of the host's log dropped because writing could not keep up",
         guard.lines_dropped_fn(),
     );
+    let looked_at = config.clone();
     app::run(config, metrics, |announcement, deployments| {
-        text::say(&banner(announcement, deployments));
+        let (dir, selected) = (&looked_at.modules.dir, app::selected(&looked_at));
+        text::say(&banner(announcement, deployments, dir, &selected));
         if let Some(path) = &args.announce
             && let Err(error) = announcement.write(path)
         {
@@ -118,7 +120,7 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<()> {
 }
 
 /// What people see when the host is ready.
-fn banner(announcement: Announcement, deployments: &Deployments) -> String {
+fn banner(announcement: Announcement, deployments: &Deployments, dir: &Path, selected: &Selected) -> String {
     let edge = announcement.edge;
     let table = deployments.table();
     let mut banner = format!("\nedge    http://{edge}\nadmin   http://{}\n", announcement.admin);
@@ -131,11 +133,16 @@ fn banner(announcement: Announcement, deployments: &Deployments) -> String {
         let Some(deployed) = table.iter().find(|deployed| deployed.service().as_str() == service) else { continue };
         rows.push([service, deployed.version().to_string(), deployed.pool().door().as_str().to_owned(), route]);
     }
+    let missing = selected.missing.as_ref().map(|missing| format!("{missing}\n"));
     if rows.len() == 1 {
-        banner.push_str("no modules yet: copy a .wasm component into the directory of modules\n\n");
+        banner.push_str(&missing.unwrap_or_else(|| nothing(dir, &selected.served)));
+        banner.push('\n');
         return banner;
     }
     banner.push_str(&text::table(&rows));
+    if let Some(missing) = missing {
+        banner.push_str(&format!("\n{missing}"));
+    }
     let named = table.iter().find_map(|deployed| deployed.manifest().example.clone());
     let by_default = || {
         let reachable = table.iter().find(|deployed| deployed.manifest().routes.is_empty())?;
@@ -146,4 +153,13 @@ fn banner(announcement: Announcement, deployments: &Deployments) -> String {
     }
     banner.push('\n');
     banner
+}
+
+/// Why nothing serves, when nothing is missing.
+fn nothing(dir: &Path, failed: &[String]) -> String {
+    let dir = dir.display();
+    match failed {
+        [] => format!("no modules yet: copy a .wasm component into {dir}\n"),
+        failed => format!("nothing serves: {} in {dir} cannot; see the log, or `hostel check`\n", failed.join(", ")),
+    }
 }

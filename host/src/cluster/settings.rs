@@ -27,6 +27,7 @@ pub struct Settings {
     /// Where this node is, so that callers can prefer what is near. Empty means not said.
     pub zone: String,
     /// Where this node takes gossip (UDP) and links from other nodes (TCP).
+    #[serde(deserialize_with = "crate::config::address::deserialize")]
     pub listen: SocketAddr,
     /// What others are told to send to, if it is not `listen`. Written as an empty string when it is absent.
     #[serde(with = "address_or_empty")]
@@ -130,7 +131,9 @@ mod address_or_empty {
         if text.is_empty() {
             return Ok(None);
         }
-        text.parse().map(Some).map_err(|_| D::Error::custom(format!("{text:?} is no address such as 10.0.0.1:7946")))
+        crate::config::address::parse(&text)
+            .map(Some)
+            .map_err(|_| D::Error::custom(format!("{text:?} is no address such as 10.0.0.1:7946")))
     }
 }
 

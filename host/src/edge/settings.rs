@@ -12,6 +12,7 @@ use crate::config::{Invalid, in_range};
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Address and port for HTTP/1.1 and h2c; port 0 takes a free one.
+    #[serde(deserialize_with = "crate::config::address::deserialize")]
     pub listen: SocketAddr,
     /// From the first byte of a connection or request until its head is complete.
     pub header_timeout_ms: u64,

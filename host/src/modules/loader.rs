@@ -159,9 +159,14 @@ impl Loader {
 
     /// Leaves what is to be served. A name of no module does nothing, which the operator should know.
     fn select(&mut self, found: &mut BTreeMap<String, Found>) {
+        let there = found.keys().cloned().collect::<Vec<_>>().join(", ");
         let unknown = select(found, &self.only);
         for name in unknown.difference(&self.unknown) {
-            tracing::warn!(name, "`only` in [modules] names no module: there is no .wasm file of this name");
+            tracing::warn!(
+                name,
+                dir = %self.dir.display(), there,
+                "`only` in [modules] names no module: there is no .wasm file of this name"
+            );
         }
         self.unknown = unknown;
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::harness::builder::command;
 use crate::harness::command::{Output, hostel, run};
 use crate::harness::host::Host;
+use crate::harness::tiny::answering;
 use crate::harness::wait::eventually;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -80,6 +81,16 @@ async fn bad_values_of_flags_and_of_the_environment() {
     }
     let output = hostel(dir.path(), &["up", "--listen", "nonsense"]).await;
     output.expect_one_line(64, &["--listen"]);
+    let output = hostel(dir.path(), &["up", "--admin", "host.example:9090"]).await;
+    output.expect_one_line(64, &["--admin", "such as 127.0.0.1:8080", "localhost:8080"]);
+    // Something that is taken shows that `localhost` is an address.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let local = format!("localhost:{}", taken.local_addr().unwrap().port());
+    let output = hostel(dir.path(), &["up", "--listen", &local]).await;
+    output.expect_one_line(1, &["cannot listen on 127.0.0.1:", "in use"]);
+    hostel(dir.path(), &["status", "--admin", "localhost:1"])
+        .await
+        .expect_one_line(1, &["no host answers", "127.0.0.1:1"]);
     let output = hostel(dir.path(), &["up", "--log-format", "loud"]).await;
     output.expect_one_line(64, &["--log-format"]);
 }
@@ -124,6 +135,48 @@ async fn what_the_host_says_at_the_start() {
         missing.map_or(Ok(()), |word| Err(format!("`{word}` is not in {said}")))
     })
     .await;
+}
+
+/// Whoever mistypes a name has to see it where they look, and what they could have meant.
+#[tokio::test]
+async fn what_was_selected_and_is_not_there() {
+    for (only, served) in [("nosuch", None), ("nosuch,one", Some("one"))] {
+        let builder = Host::builder().module("one", &answering("one")).module("two", &answering("two"));
+        let host = builder.arguments(&["--only", only]).start().await;
+        let said = eventually("it says what is missing", SOON, async || {
+            let said = host.process.out.all().join("\n");
+            if said.contains("names nosuch") { Ok(said) } else { Err(said) }
+        })
+        .await;
+        assert!(said.contains("but one, two") && !said.contains("no modules yet"), "{said}");
+        assert_eq!(said.contains("/one/"), served.is_some(), "{said}");
+        let warned = host.logs("it is in the log", |event| event.field("name") == "nosuch").await;
+        assert_eq!(warned.field("there"), "one, two", "{warned:?}");
+    }
+    let host = Host::builder().module("broken", b"not wasm").start().await;
+    eventually("it says what is wrong", SOON, async || {
+        let said = host.process.out.all().join("\n");
+        if said.contains("nothing serves: broken in") && said.contains("hostel check") { Ok(()) } else { Err(said) }
+    })
+    .await;
+}
+
+/// The folder that `--cluster` names has to be one.
+#[tokio::test]
+async fn folders_that_are_no_clusters() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["modules", "empty", "ca"] {
+        std::fs::create_dir(dir.path().join(name)).unwrap();
+    }
+    let up = ["up", "--listen", "localhost:0", "--admin", "localhost:0", "--peer", "localhost:0", "--cluster"];
+    let output = hostel(dir.path(), &[&up[..], &["empty"]].concat()).await;
+    output.expect_one_line(1, &["empty/node.pem", "no folder of a cluster", "hostel cluster join --dir empty"]);
+    hostel(dir.path(), &["cluster", "init", "ca"]).await.expect(0);
+    let output = hostel(dir.path(), &[&up[..], &["ca"]].concat()).await;
+    output.expect_one_line(1, &["--node NAME", "the name of the node is empty", "1 to 63 of a-z"]);
+    std::fs::remove_file(dir.path().join("ca/ca.key")).unwrap();
+    let output = hostel(dir.path(), &[&up[..], &["ca"]].concat()).await;
+    output.expect_one_line(1, &["ca/node.pem", "issued no certificate", "hostel cluster token"]);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use super::{text, unix_s};
 use crate::admin::{self, ClusterReport, LinkReport, MemberReport, ServedReport};
+use crate::config::address;
 
 /// Services that are named in a row; of more, only the number is said.
 const SERVES_LEN_MAX: usize = 4;
@@ -21,7 +22,7 @@ const RENEW_S: u64 = 7 * 24 * 3600;
 )]
 pub(super) struct StatusArgs {
     /// The host's admin address
-    #[arg(long, value_name = "ADDR", default_value_t = admin::Settings::default().listen)]
+    #[arg(long, value_name = "ADDR", default_value_t = admin::Settings::default().listen, value_parser = address::parse)]
     admin: SocketAddr,
     /// Print JSON instead of text
     #[arg(long)]
