@@ -8,4 +8,5 @@ pub mod access;
 pub mod limiter;
 pub mod log;
 pub mod metrics;
+pub mod seldom;
 pub mod trace;

@@ -29,7 +29,7 @@ use super::catalogue::{Reader, Table};
 use super::counters::Counters;
 use super::exchange::Request;
 use super::node::{Node, NodeId};
-use super::seal::{OVERHEAD_BYTES, Sealer};
+use super::seal::{OVERHEAD_BYTES, SealError, Sealer};
 use super::settings::Settings;
 use super::swim::codec::Codec;
 use super::swim::health::Health;
@@ -185,19 +185,21 @@ impl Core {
         self.actions.pop_front()
     }
 
-    /// A packet came in, from wherever: the seal says from whom.
-    pub fn on_packet(&mut self, now: Now, packet: &[u8]) {
+    /// A packet came in, from wherever: the seal says from whom. Returns why it was refused, if it was.
+    pub fn on_packet(&mut self, now: Now, packet: &[u8]) -> Option<SealError> {
         Counters::add(&self.counters.packets_received, 1);
         Counters::add(&self.counters.bytes_received, packet.len() as u64);
         if self.phase == Phase::Left {
-            return;
+            return None;
         }
         let mut content = std::mem::take(&mut self.scratch);
-        match self.sealer.open(now.unix_ms, packet, &mut content) {
+        let opened = self.sealer.open(now.unix_ms, packet, &mut content);
+        match opened {
             Ok(sender) => self.on_content(now, sender, &content),
             Err(error) => self.counters.rejected(error),
         }
         self.scratch = content;
+        opened.err()
     }
 
     fn on_content(&mut self, now: Now, sender: NodeId, content: &[u8]) {

@@ -1,6 +1,8 @@
 //! Runs a [`Core`] on tokio: one task, which belongs on a runtime that no guest runs on.
 
+mod search;
 mod seeds;
+mod strangers;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +22,10 @@ use super::seal::{Keyring, PACKET_BYTES_MAX, Sealer};
 use super::settings::Settings;
 use super::transport::Transport;
 use crate::config::Invalid;
+use crate::observe::seldom::Seldom;
+use search::Search;
+use seeds::Found;
+use strangers::Strangers;
 
 /// Commands that wait for the task.
 const COMMANDS_LEN: usize = 256;
@@ -45,7 +51,7 @@ enum Command {
 
 enum Done {
     Exchanged(NodeId, Result<Bytes, ExchangeError>),
-    Seeds(Vec<std::net::SocketAddr>),
+    Seeds(Found),
 }
 
 /// A running node. Clones are the same node; when the last is dropped, it stops without a word.
@@ -97,6 +103,9 @@ pub fn start<T: Transport>(
         done,
         finished,
         leaving: Vec::new(),
+        unresolved: Arc::default(),
+        search: Search::default(),
+        strangers: Strangers::default(),
     };
     runtime.spawn(driver.run(inbox));
     Ok(Handle { commands, notices, changes, reader, counters, me })
@@ -224,6 +233,10 @@ struct Driver<T> {
     done: mpsc::Sender<Done>,
     finished: mpsc::Receiver<Done>,
     leaving: Vec<oneshot::Sender<()>>,
+    /// Seeds that could not be resolved, as far as the log has told.
+    unresolved: Arc<Seldom>,
+    search: Search,
+    strangers: Strangers,
 }
 
 impl<T: Transport> Driver<T> {
@@ -243,12 +256,13 @@ impl<T: Transport> Driver<T> {
                 },
                 Some(done) = self.finished.recv() => match done {
                     Done::Exchanged(with, reply) => self.core.on_exchanged(self.clock.now(), with, reply),
-                    Done::Seeds(seeds) => self.core.on_seeds(self.clock.now(), seeds),
+                    Done::Seeds(seeds) => self.seek(seeds),
                 },
                 received = self.transport.receive(&mut buffer) => match received {
-                    Ok((size, _)) => {
-                        if let Some(packet) = buffer.get(..size) {
-                            self.core.on_packet(self.clock.now(), packet);
+                    Ok((size, from)) => {
+                        let packet = buffer.get(..size).unwrap_or_default();
+                        if let Some(error) = self.core.on_packet(self.clock.now(), packet) {
+                            self.strangers.refused(from, error);
                         }
                     }
                     // An earlier packet could not be delivered, or memory is short. Not to be tried in a circle.
@@ -260,6 +274,15 @@ impl<T: Transport> Driver<T> {
                 () = wait_until(due) => self.core.on_timer(self.clock.now()),
             }
         }
+    }
+
+    fn seek(&mut self, seeds: Found) {
+        if self.core.members() > 0 {
+            self.search.found();
+        } else if self.leaving.is_empty() {
+            self.search.seeking(self.core.me().gossip(), &seeds, &self.exchange);
+        }
+        self.core.on_seeds(self.clock.now(), seeds.addresses);
     }
 
     fn tell_revision(&self) {
@@ -297,9 +320,9 @@ impl<T: Transport> Driver<T> {
                     }
                 }
                 Action::Resolve => {
-                    let (settings, done) = (self.settings.clone(), self.done.clone());
+                    let (settings, done, told) = (self.settings.clone(), self.done.clone(), self.unresolved.clone());
                     tokio::spawn(async move {
-                        let seeds = seeds::resolve(&settings).await;
+                        let seeds = seeds::resolve(&settings, &told).await;
                         let _ = done.send(Done::Seeds(seeds)).await;
                     });
                 }

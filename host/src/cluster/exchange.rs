@@ -9,6 +9,7 @@
 //! task that answers probes too. What does not fit is left out, and said to be (`more`); the one who began then begins
 //! again at once.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -37,6 +38,11 @@ pub trait Exchange: Send + Sync + 'static {
     /// # Errors
     /// [`ExchangeError`] when there is no answer. It need not have a time-out.
     fn exchange(&self, node: &Node, request: Bytes) -> BoxFuture<'static, Result<Bytes, ExchangeError>>;
+
+    /// What can be found out, for people, about a seed that does not answer gossip. Nothing, if there is no way to.
+    fn explain(&self, _seed: SocketAddr) -> BoxFuture<'static, Option<String>> {
+        Box::pin(std::future::ready(None))
+    }
 }
 
 /// Why an exchange did not take place.

@@ -1,5 +1,6 @@
 //! What nodes ask each other besides calls: state of the catalogue, and what services say of themselves.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use futures::future::{BoxFuture, FutureExt};
 use crate::call::{CallError, ErrorKind, Side};
 use crate::cluster::{Exchange, ExchangeError, Handle, Node};
 use crate::modules::Deployments;
-use crate::peer::{Client, Control, PeerIdentity};
+use crate::peer::{Client, Control, LinkError, PeerIdentity};
 use crate::router::{descriptions, link_to};
 
 /// The kind of messages that the catalogue exchanges.
@@ -35,6 +36,29 @@ impl Exchange for LinkExchange {
             asked.map_err(|error| unreachable(error.chain()))
         }
         .boxed()
+    }
+
+    /// Asks over a link, which takes another key and another protocol.
+    fn explain(&self, seed: SocketAddr) -> BoxFuture<'static, Option<String>> {
+        let client = self.0.clone();
+        async move {
+            Some(match client.discover(seed).await {
+                Ok(peer) => format!(
+                    "the node `{}` of this cluster is there and can be linked to, so it has another gossip key (compare \
+                     `hostel cluster keys list` on both), its clock is far off, or a firewall keeps UDP away",
+                    peer.node
+                ),
+                Err(error) => with_cause(&error),
+            })
+        }
+        .boxed()
+    }
+}
+
+fn with_cause(error: &LinkError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 

@@ -177,7 +177,7 @@ fn nonsense_from_somebody_with_the_key_neither_panics_nor_grows_memory() {
         }
         let now = simulation.now();
         let packet = sealer(id).seal(now.unix_ms, &content).unwrap();
-        simulation.with(0, |core, now| core.on_packet(now, &packet));
+        simulation.with(0, |core, now| _ = core.on_packet(now, &packet));
         simulation.with(0, |core, now| {
             while core.next_timer().is_some_and(|due| due <= now.mono) {
                 core.on_timer(now)

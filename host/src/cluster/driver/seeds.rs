@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
 use crate::cluster::settings::Settings;
+use crate::observe::seldom::Seldom;
 
 /// Most seeds, of the list and the file each, and most addresses that all of them stand for.
 const SEEDS_MAX: usize = 64;
@@ -15,24 +16,49 @@ const FILE_BYTES_MAX: u64 = 64 << 10;
 /// How long a name server may take.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The addresses that the seeds stand for now. What cannot be resolved is left out; it may work next time.
-pub(super) async fn resolve(settings: &Settings) -> Vec<SocketAddr> {
+/// Seeds as they are written, and the addresses that they stand for now.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) names: Vec<String>,
+    pub(super) addresses: Vec<SocketAddr>,
+}
+
+/// Finds out what the seeds stand for now. What cannot be resolved is left out; it may work next time. That is told at once,
+/// and then seldom, as `told` remembers: it is tried every second.
+pub(super) async fn resolve(settings: &Settings, told: &Seldom) -> Found {
     let mut names = settings.seeds.clone();
     if !settings.seeds_file.as_os_str().is_empty() {
         match read(settings).await {
             Ok(text) => names.extend(lines(&text).map(str::to_owned)),
-            Err(error) => tracing::warn!(file = %settings.seeds_file.display(), %error, "cannot read the seeds"),
+            Err(error) if told.may_say("") => {
+                tracing::warn!(file = %settings.seeds_file.display(), %error, "cannot read the seeds");
+            }
+            Err(_) => {}
         }
     }
     let mut found = BTreeSet::new();
-    for name in names.into_iter().take(2 * SEEDS_MAX) {
-        match tokio::time::timeout(LOOKUP_TIMEOUT, tokio::net::lookup_host(&name)).await {
-            Ok(Ok(addresses)) => found.extend(addresses.take(SEEDS_MAX)),
-            Ok(Err(error)) => tracing::warn!(seed = name, %error, "cannot resolve a seed"),
-            Err(_) => tracing::warn!(seed = name, "the name server does not answer"),
+    names.truncate(2 * SEEDS_MAX);
+    for name in &names {
+        let error = match tokio::time::timeout(LOOKUP_TIMEOUT, tokio::net::lookup_host(name)).await {
+            Ok(Ok(addresses)) => {
+                found.extend(addresses.take(SEEDS_MAX));
+                if told.forget(name) {
+                    tracing::info!(seed = name, "a seed can be resolved now");
+                }
+                continue;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("the name server does not answer within {} s", LOOKUP_TIMEOUT.as_secs()),
+        };
+        if told.may_say(name) {
+            tracing::warn!(
+                seed = name,
+                error,
+                "cannot resolve a seed, which has to be HOST:PORT; it is tried again, and told of at most once a minute"
+            );
         }
     }
-    found.into_iter().take(SEEDS_MAX).collect()
+    Found { names, addresses: found.into_iter().take(SEEDS_MAX).collect() }
 }
 
 async fn read(settings: &Settings) -> std::io::Result<String> {
@@ -60,12 +86,18 @@ mod tests {
             seeds_file: file.clone(),
             ..Settings::default()
         };
-        let found = resolve(&settings).await;
+        let told = Seldom::default();
+        let Found { names, addresses: found } = resolve(&settings, &told).await;
+        assert_eq!(names, ["127.0.0.1:7", "localhost:9", "127.0.0.2:7", "not an address"]);
+        assert!(!told.may_say("not an address") && told.may_say("localhost:9"), "what cannot be resolved is told");
         for address in ["127.0.0.1:7", "127.0.0.2:7"] {
             assert!(found.contains(&address.parse().unwrap()), "{address} of {found:?}");
         }
         assert!(found.iter().any(|address| address.port() == 9 && address.ip().is_loopback()), "{found:?}");
         std::fs::remove_file(file).unwrap();
-        assert!(!resolve(&settings).await.is_empty(), "a file that is gone does not keep the others from being used");
+        assert!(
+            !resolve(&settings, &told).await.addresses.is_empty(),
+            "a file that is gone does not keep the others from being used"
+        );
     }
 }

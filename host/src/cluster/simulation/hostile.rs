@@ -42,7 +42,7 @@ pub fn hostile(seed: u64, packets: u64) -> Result<Report, SimulationError> {
     while left > 0 {
         for _ in 0..left.min(1_000) {
             let packet = packet(&mut simulation, &mut rng);
-            simulation.with(0, |core, now| core.on_packet(now, &packet));
+            simulation.with(0, |core, now| _ = core.on_packet(now, &packet));
         }
         left -= left.min(1_000);
         simulation.run_for(Duration::from_millis(100));

@@ -37,7 +37,7 @@ impl Simulation {
             return;
         };
         match what {
-            What::Packet { packet, .. } => core.on_packet(now, &packet),
+            What::Packet { packet, .. } => _ = core.on_packet(now, &packet),
             What::Timer(_) => {
                 place.armed = place.armed.filter(|armed| *armed > now.mono);
                 if core.next_timer().is_some_and(|due| due <= now.mono) {

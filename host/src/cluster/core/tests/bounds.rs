@@ -57,7 +57,7 @@ impl Liar {
             }
         }
         let packet = self.sealer.seal(simulation.now().unix_ms, &content).unwrap();
-        simulation.with(0, |core, now| core.on_packet(now, &packet));
+        simulation.with(0, |core, now| _ = core.on_packet(now, &packet));
     }
 }
 
