@@ -32,7 +32,7 @@ mod wire;
 use std::fmt;
 use std::net::SocketAddr;
 
-pub use client::{Client, ClientSnapshot, LinkError, LinkEvent, Observer, PeerSnapshot};
+pub use client::{Client, ClientSnapshot, IsHeard, LinkError, LinkEvent, Observer, PeerSnapshot};
 pub use control::{Control, NoControl};
 pub use incoming::Incoming;
 pub use io::{Connected, Dial, Io};

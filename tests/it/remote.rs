@@ -4,7 +4,10 @@
 
 mod balance;
 mod busy;
+mod descriptors;
 mod failures;
 mod forged;
+mod ipv6;
 mod keys;
 mod nodes;
+mod strangers;

@@ -3,6 +3,7 @@
 mod acquaint;
 mod control;
 mod folder;
+mod greet;
 mod news;
 mod renew;
 mod sockets;
@@ -21,8 +22,9 @@ use crate::admin::ClusterView;
 use crate::cluster::seal::{Keyring, SealError, Secret};
 use crate::cluster::{self, Handle, Node, NodeId, driver};
 use crate::modules::Deployments;
+use crate::observe::seldom::Seldom;
 use crate::peer::pki::{self, PkiError};
-use crate::peer::{Client, Credentials, Incarnation, LinkEvent, Observer, Peer, Server, TlsDialer};
+use crate::peer::{Client, Credentials, Incarnation, LinkError, LinkEvent, Observer, Peer, Server, TlsDialer};
 use crate::router::{LocalServices, Remotes, descriptions, publish};
 use control::{LinkExchange, NodeControl};
 use folder::Folder;
@@ -110,6 +112,10 @@ impl Member {
             .map_err(|invalid| Error::Config(format!("cluster: {invalid}")))?;
         // Nobody has been called yet, so the observer has missed nothing.
         let _ = told.set(handle.clone());
+        let catalogue = handle.reader().clone();
+        client.ask_who_is_heard(Box::new(move |peer| {
+            catalogue.load().node(id_of(peer)).is_some_and(|presence| presence.is_reachable())
+        }));
         let incarnation = Incarnation(node.id().as_u128().to_be_bytes());
         let services = Arc::new(LocalServices::new(deployments.clone()));
         let answers = Arc::new(NodeControl::new(handle.clone(), deployments.clone()));
@@ -123,6 +129,7 @@ impl Member {
             descriptions::follow(deployments.clone(), handle.reader().clone(), client.clone(), handle.changes());
         runtimes.control.spawn(follow);
         runtimes.control.spawn(news::log(handle.clone()));
+        runtimes.control.spawn(greet::greet(&handle, client.clone()));
         runtimes.control.spawn(renew::watch(folder, credentials.clone(), handle.clone(), stop.clone()));
         tracing::info!(
             cluster = %identity.cluster, node = %identity.node, id = %node.id(), address = %advertised,
@@ -184,14 +191,39 @@ impl Member {
     }
 }
 
-/// Tells the membership at once when a node cannot be reached.
+/// Tells the membership at once when a node cannot be reached. That of one that falls silent too: connecting to it would take
+/// as long again to fail, since the system of a process that stands still goes on taking connections.
 fn observer(handle: Arc<OnceLock<Handle>>) -> Observer {
+    let told = Seldom::default();
     Arc::new(move |peer: &Peer, event| {
-        if let (LinkEvent::ConnectFailed(error), Some(handle)) = (event, handle.get()) {
-            tracing::info!(node = %peer.node, address = %peer.address, %error, "another node cannot be reached");
-            handle.report_unreachable(NodeId::from_u128(u128::from_be_bytes(peer.incarnation.0)));
+        let (node, address) = (&peer.node, peer.address);
+        match event {
+            LinkEvent::ConnectFailed(error) if matches!(&*error, LinkError::Refused { .. }) => {
+                if told.may_say(&address.to_string()) {
+                    tracing::warn!(%node, %address, %error, "no link to a node can be made, which is told of at most once a minute");
+                }
+            }
+            LinkEvent::ConnectFailed(error) => {
+                tracing::info!(%node, %address, %error, "another node cannot be reached");
+            }
+            LinkEvent::Lost { silent: true, in_flight, .. } => {
+                tracing::info!(%node, %address, in_flight, "another node has fallen silent");
+            }
+            LinkEvent::Connected => {
+                told.forget(&address.to_string());
+                return;
+            }
+            LinkEvent::Lost { .. } => return,
+        }
+        if let Some(handle) = handle.get() {
+            handle.report_unreachable(id_of(peer));
         }
     })
+}
+
+/// What gossip knows the node by.
+fn id_of(peer: &Peer) -> NodeId {
+    NodeId::from_u128(u128::from_be_bytes(peer.incarnation.0))
 }
 
 /// The keys as gossip wants them: the first seals.

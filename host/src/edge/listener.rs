@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Edge;
 use super::connection::serve;
+use crate::observe::seldom::Seldom;
 
 /// Connections the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1024;
@@ -52,10 +53,11 @@ impl Listener {
     pub async fn run(self, edge: Edge, stop: CancellationToken) {
         let places = Arc::new(Semaphore::new(edge.0.settings.connections_max as usize));
         let connections = TaskTracker::new();
+        let told = Seldom::default();
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
-                accepted = accept(&self.0, &places) => accepted,
+                accepted = accept(&self.0, &places, &told) => accepted,
             };
             let Some((stream, client, place)) = accepted else { continue };
             let (edge, stop) = (edge.clone(), stop.clone());
@@ -74,6 +76,7 @@ impl Listener {
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
+    told: &Seldom,
 ) -> Option<(tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
@@ -85,7 +88,9 @@ async fn accept(
         Err(error) => {
             // A client that gave up meanwhile is no reason to wait; being out of descriptors is.
             if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
-                tracing::error!(%error, "cannot accept a connection; trying again");
+                if told.may_say(&error.to_string()) {
+                    tracing::error!(%error, "cannot accept a connection; trying again, and telling of it at most once a minute");
+                }
                 tokio::time::sleep(PAUSE).await;
             }
             None

@@ -14,7 +14,7 @@ mod tests;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -45,11 +45,16 @@ pub enum LinkEvent {
         in_flight: usize,
         /// What happened.
         reason: String,
+        /// Whether nothing broke, and nothing came either.
+        silent: bool,
     },
 }
 
 /// Told of each event, on the task where it happens; must not block.
 pub type Observer = Arc<dyn Fn(&Peer, LinkEvent) + Send + Sync>;
+
+/// Says whether a peer has been heard from since it was last out of reach. Asked for calls; must not block.
+pub type IsHeard = Box<dyn Fn(&Peer) -> bool + Send + Sync>;
 
 /// Sends calls and control requests to peers. Clones share everything.
 #[derive(Clone)]
@@ -60,6 +65,7 @@ struct Shared {
     dial: Arc<dyn Dial>,
     settings: Settings,
     observer: Observer,
+    is_heard: OnceLock<IsHeard>,
     random: Mutex<SmallRng>,
     peers: RwLock<HashMap<Key, Arc<Links>>>,
     counters: Counters,
@@ -118,6 +124,8 @@ pub struct PeerSnapshot {
     pub failures: u32,
     /// What the last of them failed with, for people.
     pub last_error: Option<String>,
+    /// Whether it was that one of the two does not take the other for a node of its cluster, which no waiting mends.
+    pub refused: bool,
 }
 
 impl Client {
@@ -128,6 +136,7 @@ impl Client {
             dial,
             settings,
             observer,
+            is_heard: OnceLock::new(),
             random: Mutex::new(SmallRng::seed_from_u64(seed)),
             peers: RwLock::default(),
             counters: Counters::default(),
@@ -135,6 +144,12 @@ impl Client {
             tasks: TaskTracker::new(),
             runtime,
         }))
+    }
+
+    /// Whom to ask whether a peer that fell silent has been heard from, other than over links: it is then connected to at once.
+    /// Can be said once.
+    pub fn ask_who_is_heard(&self, is_heard: IsHeard) {
+        let _ = self.0.is_heard.set(is_heard);
     }
 
     /// Calls the service `target` on `peer`. Dropping the future or the response's body resets the stream.
@@ -228,6 +243,15 @@ impl Client {
             links.add(link);
         }
         Ok(peer)
+    }
+
+    /// Makes sure that there is a link to `peer`, for whoever calls it later, or to find out that none can be made.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::call`] when there is none.
+    pub async fn reach(&self, peer: &Peer) -> Result<(), CallError> {
+        self.links(peer)?.wait().await.map(drop)
     }
 
     /// Lets go of the links to a peer that is gone. Calls in flight go on.

@@ -18,7 +18,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::tls::Refusal;
 use super::{Connected, Control, Credentials, Incarnation, Incoming, Settings};
+use crate::observe::seldom::Seldom;
 
 /// The version of what links speak beyond HTTP/2; another one is another protocol.
 pub(super) const LINK_VERSION: u8 = 1;
@@ -38,6 +40,7 @@ pub(super) struct Service {
     control_places: Semaphore,
     counters: Counters,
     last_refusal: Mutex<Option<String>>,
+    told: Seldom,
 }
 
 #[derive(Default)]
@@ -82,6 +85,7 @@ impl Server {
             settings,
             counters: Counters::default(),
             last_refusal: Mutex::default(),
+            told: Seldom::default(),
         }))
     }
 
@@ -99,7 +103,7 @@ impl Server {
             };
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
-                accepted = accept(&listener) => accepted,
+                accepted = accept(&listener, &self.0.told) => accepted,
             };
             let Some((stream, address)) = accepted else { continue };
             self.0.counters.accepted.fetch_add(1, Ordering::Relaxed);
@@ -111,7 +115,7 @@ impl Server {
                 handshake.cancel();
                 match agreed {
                     Ok(connected) => server.serve(connected, stop).await,
-                    Err(reason) => server.refused(address, reason),
+                    Err(refusal) => server.refused(address, refusal),
                 }
                 drop(connection);
             });
@@ -127,13 +131,15 @@ impl Server {
         stream: TcpStream,
         credentials: &Credentials,
         handshake: &CancellationToken,
-    ) -> Result<Connected, String> {
+    ) -> Result<Connected, Refusal> {
         let waited = self.0.settings.handshake_timeout();
         tokio::select! {
             agreed = tokio::time::timeout(waited, credentials.accept(stream)) => {
-                agreed.unwrap_or_else(|_| Err(format!("no TLS handshake within {} ms", waited.as_millis())))
+                agreed.unwrap_or_else(|_| Err(format!("no TLS handshake within {} ms", waited.as_millis()).into()))
             }
-            () = handshake.cancelled() => Err("the handshake took longer than many that came after it".to_owned()),
+            () = handshake.cancelled() => {
+                Err("the handshake took longer than many that came after it".to_owned().into())
+            }
         }
     }
 
@@ -147,10 +153,14 @@ impl Server {
         self.0.counters.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn refused(&self, address: SocketAddr, reason: String) {
+    fn refused(&self, address: SocketAddr, Refusal { reason, of_node }: Refusal) {
         self.0.counters.refused.fetch_add(1, Ordering::Relaxed);
-        // Anybody can cause it, as often as they like.
-        tracing::debug!(%address, reason, "a connection from outside of the cluster was refused");
+        // Anybody can cause it, as often as they like. A node comes from another port each time.
+        if of_node && self.0.told.may_say(&address.ip().to_string()) {
+            tracing::warn!(%address, reason, "a node was refused a link, and is told of at most once a minute");
+        } else {
+            tracing::debug!(%address, reason, "a connection from outside of the cluster was refused");
+        }
         *self.0.last_refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{address}: {reason}"));
     }
 
@@ -194,7 +204,7 @@ impl Handshakes {
     }
 }
 
-async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
+async fn accept(listener: &TcpListener, told: &Seldom) -> Option<(TcpStream, SocketAddr)> {
     match listener.accept().await {
         Ok((stream, address)) => {
             // Without it, small messages wait for the acknowledgement of the last one.
@@ -204,7 +214,9 @@ async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
         Err(error) => {
             // A peer that gave up meanwhile is no reason to wait; being out of descriptors is.
             if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
-                tracing::error!(%error, "cannot accept a link; trying again");
+                if told.may_say(&error.to_string()) {
+                    tracing::error!(%error, "cannot accept a link; trying again, and telling of it at most once a minute");
+                }
                 tokio::time::sleep(PAUSE).await;
             }
             None

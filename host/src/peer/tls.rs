@@ -6,6 +6,7 @@
 //! yet. So the stock verifiers of rustls do all of the verifying. TLS 1.3 only, and no resumption: each connection
 //! proves both sides anew.
 
+mod naming;
 #[cfg(test)]
 mod tests;
 
@@ -86,14 +87,32 @@ impl Credentials {
         self.loaded().not_after
     }
 
-    /// Goes through the server's side of a handshake. What is wrong comes as a text for people.
-    pub(super) async fn accept(&self, stream: TcpStream) -> Result<Connected, String> {
+    /// Goes through the server's side of a handshake.
+    pub(super) async fn accept(&self, stream: TcpStream) -> Result<Connected, Refusal> {
         let loaded = self.loaded();
         let accepted = TlsAcceptor::from(loaded.server.clone()).accept(stream).await;
-        let stream = accepted.map_err(|error| refusal(&error).unwrap_or_else(|| error.to_string()))?;
+        let stream = accepted.map_err(|error| Refusal {
+            reason: refusal(&error).unwrap_or_else(|| error.to_string()),
+            of_node: is_about_certificates(&error),
+        })?;
         let (_, connection) = stream.get_ref();
-        let peer = verified(connection.peer_certificates(), connection.alpn_protocol(), &loaded.identity.cluster)?;
+        let peer = verified(connection.peer_certificates(), connection.alpn_protocol(), &loaded.identity.cluster)
+            .map_err(|reason| Refusal { reason, of_node: true })?;
         Ok(Connected { io: Box::new(stream), peer })
+    }
+}
+
+/// Why a connection did not become a link.
+pub(super) struct Refusal {
+    /// What is wrong, and what to do, for people.
+    pub(super) reason: String,
+    /// Whether who connected is a node, by all appearances: one of another cluster, or with a certificate that is no good.
+    pub(super) of_node: bool,
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self { reason, of_node: false }
     }
 }
 
@@ -128,6 +147,7 @@ fn server_config(
     let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider.clone())
         .build()
         .map_err(|error| format!("the CA certificate cannot be used: {error}"))?;
+    let verifier = Arc::new(naming::Clients(verifier));
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .and_then(|builder| {
@@ -151,7 +171,9 @@ fn client_config(
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .and_then(|builder| {
-            builder.with_webpki_verifier(verifier).with_client_auth_cert(files.chain.clone(), files.key.clone_key())
+            let verifier = Arc::new(naming::Servers(verifier));
+            let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+            builder.with_client_auth_cert(files.chain.clone(), files.key.clone_key())
         })
         .map_err(|error| format!("certificate and key cannot be used: {error}"))?;
     config.alpn_protocols = vec![ALPN.to_vec()];
@@ -257,9 +279,28 @@ pub(super) fn refusal(error: &io::Error) -> Option<String> {
     })
 }
 
+/// Whether both ends speak TLS, and do not agree on certificates.
+fn is_about_certificates(error: &io::Error) -> bool {
+    use AlertDescription as A;
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    match error {
+        Some(rustls::Error::InvalidCertificate(_)) => true,
+        Some(rustls::Error::AlertReceived(alert)) => {
+            matches!(
+                alert,
+                A::CertificateExpired | A::UnknownCA | A::BadCertificate | A::CertificateUnknown | A::DecryptError
+            )
+        }
+        _ => false,
+    }
+}
+
 fn of_certificate(reason: &CertificateError) -> String {
     use CertificateError as E;
     match reason {
+        E::Other(other) if other.0.is::<naming::Foreign>() => {
+            format!("{}: it belongs to another cluster, or to none; join it with a token of this one (`hostel cluster token`)", other.0)
+        }
         E::Expired | E::ExpiredContext { .. } => {
             "the peer's certificate has expired; issue a new one (`hostel cluster token`), or set the clocks right".to_owned()
         }

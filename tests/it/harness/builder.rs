@@ -26,6 +26,7 @@ pub struct Builder {
     arguments: Vec<String>,
     member: Option<Member>,
     network: Option<NetworkPlace>,
+    address: Option<IpAddr>,
     ready_within: Duration,
 }
 
@@ -63,6 +64,7 @@ impl Default for Builder {
             arguments: Vec::new(),
             member: None,
             network: None,
+            address: None,
             ready_within: Duration::from_secs(60),
         }
     }
@@ -144,9 +146,15 @@ impl Builder {
         self
     }
 
-    /// The host's address in the network of the test's own, if it is in one.
+    /// Puts all ports of the host on an address of this machine.
+    pub fn at(mut self, address: IpAddr) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// The host's address, if it is not the one that all have by default.
     pub fn address(&self) -> Option<IpAddr> {
-        self.network.as_ref().map(|place| place.address)
+        self.network.as_ref().map(|place| place.address).or(self.address)
     }
 
     /// What the host is called in a cluster, for messages.

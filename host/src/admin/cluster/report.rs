@@ -110,6 +110,10 @@ pub struct ServedReport {
 /// Links to one other node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkReport {
+    /// `ok`; `failed`, which may pass; or `refused`: one of the two does not take the other for a node of its cluster, so no
+    /// call gets there.
+    #[serde(default)]
+    pub state: Cow<'static, str>,
     /// Open for calls.
     pub connections: usize,
     /// Calls in flight on them.
@@ -279,6 +283,12 @@ fn links(client: &ClientSnapshot) -> HashMap<Incarnation, LinkReport> {
         link.in_flight += peer.in_flight;
         link.failures = link.failures.max(peer.failures);
         link.last_error = link.last_error.take().or_else(|| peer.last_error.clone());
+        link.state = match link.failures {
+            0 => "ok",
+            _ if peer.refused || link.state == "refused" => "refused",
+            _ => "failed",
+        }
+        .into();
     }
     links
 }

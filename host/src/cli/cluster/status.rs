@@ -152,7 +152,8 @@ fn link(link: Option<&LinkReport>, reachable: bool) -> String {
             let times = if link.failures == 1 { "once".to_owned() } else { format!("{} times", link.failures) };
             let open = if link.connections > 0 { format!("{} open, ", link.connections) } else { String::new() };
             let why = link.last_error.as_deref().map(|why| format!(": {}", text::harmless(why))).unwrap_or_default();
-            format!("{open}failed {times}{why}")
+            let what = if link.state == "refused" { "refused" } else { "failed" };
+            format!("{open}{what} {times}{why}")
         }
         Some(link) => format!("{} open, {} in flight", link.connections, link.in_flight),
     };
@@ -171,6 +172,12 @@ fn troubles(report: &ClusterReport, now_s: u64) -> String {
         lines.push(format!(
             "the certificate has to be renewed: `hostel cluster token --node {node}` where the CA is, `hostel cluster join -` here"
         ));
+    }
+    for member in &report.members {
+        if let Some(link) = member.link.as_ref().filter(|link| link.state == "refused" && member.state != "down") {
+            let (node, why) = (text::harmless(&member.name), link.last_error.as_deref().unwrap_or_default());
+            lines.push(format!("{node} gets no calls from here, whatever its state: {}", text::harmless(why)));
+        }
     }
     if report.server.refused > 0 {
         let last = report.server.last_refusal.as_deref().map(|why| format!("; the last: {}", text::harmless(why)));

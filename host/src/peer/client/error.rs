@@ -28,6 +28,13 @@ pub enum LinkError {
         /// How long was waited, in milliseconds.
         waited_ms: u64,
     },
+    /// The last connection fell silent a moment ago. The system of a process that stands still goes on taking connections, so
+    /// making one would only take its time-out to fail.
+    #[error("{address} has fallen silent")]
+    Silent {
+        /// Where.
+        address: SocketAddr,
+    },
     /// The other end is not who it should be, or does not take us for who we say we are.
     #[error("no link with {address}: {reason}")]
     Refused {

@@ -160,6 +160,12 @@ fn builder(settings: &Settings) -> h2::client::Builder {
     builder
 }
 
+/// How a connection ended that neither end had closed.
+enum Ended {
+    Broken(String),
+    Silent,
+}
+
 /// Moves a connection's bytes until it ends.
 async fn drive(
     shared: Arc<Shared>,
@@ -171,10 +177,10 @@ async fn drive(
         let mut stopped = std::pin::pin!(shared.stop.cancelled());
         std::future::poll_fn(|cx| {
             if let Poll::Ready(outcome) = std::pin::Pin::new(&mut connection).poll(cx) {
-                return Poll::Ready(outcome.map_err(|error| error.to_string()));
+                return Poll::Ready(outcome.map_err(|error| Ended::Broken(error.to_string())));
             }
             if keepalive.poll_dead(cx).is_ready() {
-                return Poll::Ready(Err("the other end fell silent".to_owned()));
+                return Poll::Ready(Err(Ended::Silent));
             }
             stopped.as_mut().poll(cx).map(Ok)
         })
@@ -183,10 +189,15 @@ async fn drive(
     status.ended.store(true, Ordering::Release);
     let links = status.owner.get().and_then(Weak::upgrade);
     // An end that this host did not bring about is news, even if it was in good order.
-    if let Some((links, in_flight)) = links.and_then(|links| Some((links.clone(), links.ended()?))) {
-        let reason = ended.err().unwrap_or_else(|| "the other end closed it".to_owned());
+    let silent = matches!(ended, Err(Ended::Silent));
+    if let Some((links, in_flight)) = links.and_then(|links| Some((links.clone(), links.ended(silent)?))) {
+        let reason = match ended {
+            Ok(()) => "the other end closed it".to_owned(),
+            Err(Ended::Broken(reason)) => reason,
+            Err(Ended::Silent) => "the other end fell silent".to_owned(),
+        };
         super::Counters::count(&shared.counters.lost);
-        (shared.observer)(links.peer(), LinkEvent::Lost { in_flight, reason });
+        (shared.observer)(links.peer(), LinkEvent::Lost { in_flight, reason, silent });
     }
     // Whoever waits for an answer learns of it now, after the catalogue has.
     drop(connection);

@@ -67,7 +67,7 @@ impl Links {
         state.open.retain(|link| link.is_open() && !link.is_too_old(now));
         let generation = self.shared.dial.generation();
         let place = state.open.iter().min_by_key(|link| link.in_flight()).and_then(Place::take);
-        let pausing = state.pause_until.is_some_and(|until| now < until);
+        let pausing = state.pause_until.is_some_and(|until| now < until) && !self.is_heard_again(&state);
         if let Some(place) = place {
             // Replaced before it has to be, while it still serves.
             if place.link().is_old(now, generation) && state.dialing.is_none() && !pausing && !state.released {
@@ -89,6 +89,12 @@ impl Links {
             Some(error) if pausing => Taken::Refused(unreachable(error)),
             _ => Taken::Dialing(self.dial(&mut state)),
         }
+    }
+
+    /// Whether the pause is for silence, and somebody has heard of the peer meanwhile.
+    fn is_heard_again(&self, state: &State) -> bool {
+        matches!(state.last_error.as_deref(), Some(LinkError::Silent { .. }))
+            && self.shared.is_heard.get().is_some_and(|is_heard| is_heard(&self.peer))
     }
 
     /// A place, once there is one.
@@ -182,8 +188,10 @@ impl Links {
         Duration::from_millis(random.random_range(1..=most))
     }
 
-    /// A connection has ended: how many calls were on it, unless it had been let go of before.
-    pub(super) fn ended(&self) -> Option<usize> {
+    /// A connection has ended: how many calls were on it, unless it had been let go of before. When it was for silence, no
+    /// other is tried for as long as silence takes to be noticed, or until the peer is heard from: whoever is sent again, or
+    /// waits behind it, is told at once.
+    pub(super) fn ended(&self, silent: bool) -> Option<usize> {
         let mut state = self.state();
         let mut in_flight = None;
         state.open.retain(|link| {
@@ -192,6 +200,12 @@ impl Links {
             }
             !link.has_ended()
         });
+        if silent && state.open.is_empty() && state.dialing.is_none() {
+            state.failures = state.failures.max(1);
+            state.last_error = Some(Arc::new(LinkError::Silent { address: self.peer.address }));
+            state.pause_until =
+                Some(Instant::now() + Duration::from_millis(self.shared.settings.keepalive_interval_ms));
+        }
         in_flight
     }
 
@@ -215,6 +229,7 @@ impl Links {
             in_flight: state.open.iter().map(|link| link.in_flight()).sum(),
             failures: state.failures,
             last_error: state.last_error.as_ref().map(|error| with_cause(error)),
+            refused: matches!(state.last_error.as_deref(), Some(LinkError::Refused { .. })),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Ends that fall silent and ways that are cut: in memory, in paused time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
@@ -21,6 +21,9 @@ const ONE_WAY: [(&str, &str); 2] = [("one", "two"), ("two", "one")];
 async fn a_cut_in_either_direction_is_noticed_on_both_sides() {
     for (from, to) in ONE_WAY {
         let mut world = World::new(Kind::Memory, echo()).await;
+        let heard = Arc::new(AtomicBool::new(false));
+        let is_heard = heard.clone();
+        world.client.ask_who_is_heard(Box::new(move |_| is_heard.load(Ordering::Relaxed)));
         let (_sender, body) = streamed();
         let mut answer = world.call(post(body)).await.unwrap().into_body();
         assert!(matches!(world.events.recv().await, Some(LinkEvent::Connected)));
@@ -31,7 +34,10 @@ async fn a_cut_in_either_direction_is_noticed_on_both_sides() {
         let error = answer.frame().await.expect("a clean end").unwrap_err();
         assert!(cut.elapsed() <= Duration::from_millis(4_100), "{:?}", cut.elapsed());
         assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, false));
-        let Some(LinkEvent::Lost { in_flight: 1, reason }) = world.events.recv().await else { panic!("no news") };
+        let Some(LinkEvent::Lost { in_flight: 1, reason, silent }) = world.events.recv().await else {
+            panic!("no news")
+        };
+        assert_eq!(silent, from.as_str() != "one");
         // With only our packets lost, it is the other end that hears nothing, and closes.
         let expected = if from.as_str() == "one" { "closed it" } else { "fell silent" };
         assert!(reason.contains(expected), "{reason}");
@@ -41,6 +47,15 @@ async fn a_cut_in_either_direction_is_noticed_on_both_sides() {
             assert!(cut.elapsed() <= Duration::from_millis(6_000), "{:?}", cut.elapsed());
         }
         assert!(cut.elapsed() <= Duration::from_millis(5_000), "{:?}", cut.elapsed());
+        if silent {
+            // Whoever is sent again does not wait for a connection that cannot be made either.
+            let again = Instant::now();
+            let error = world.call(get("/")).await.unwrap_err();
+            assert!(error.is_retryable() && error.chain().contains("has fallen silent"), "{}", error.chain());
+            assert!(again.elapsed() < Duration::from_millis(1));
+            // Until it is heard from in another way.
+            heard.store(true, Ordering::Relaxed);
+        }
         // Meanwhile a connection cannot be made, which takes its time-out to learn once, and nothing after that.
         let error = world.call(get("/")).await.unwrap_err();
         assert!(error.is_retryable() && error.chain().contains("did not answer within 2000 ms"), "{}", error.chain());

@@ -55,14 +55,15 @@ fn report(members: Vec<MemberReport>) -> ClusterReport {
 fn a_cluster_is_a_table() {
     let mut four = member("four", "alive");
     four.services = vec![served("orders", "1.0.0", "ready"), served("orders", "1.1.0", "draining")];
-    four.link = Some(LinkReport { connections: 2, in_flight: 7, failures: 0, last_error: None });
+    four.link = Some(LinkReport { state: "ok".into(), connections: 2, in_flight: 7, failures: 0, last_error: None });
     let mut two = member("two", "suspect");
     two.suspected_by = Some(SuspectedBy { id: "4".repeat(32), name: Some("four".to_owned()) });
     two.reachable = false;
     two.gossip = at(7950);
     two.services = (1..=9).map(|number| served(&format!("s{number}"), "1", "ready")).collect();
     let error = Some("cannot connect to 10.0.0.1:7947: refused".to_owned());
-    two.link = Some(LinkReport { connections: 0, in_flight: 0, failures: 3, last_error: error });
+    two.link =
+        Some(LinkReport { state: "failed".into(), connections: 0, in_flight: 0, failures: 3, last_error: error });
     let mut earlier = member("one", "down");
     earlier.age_s = 5;
     earlier.reachable = false;
@@ -97,7 +98,7 @@ fn json_field_names_are_stable() {
             "/members/0",
             "age_s gossip id incarnation link name peer reachable record services started_unix_s state suspected_by zone",
         ),
-        ("/members/0/link", "connections failures in_flight last_error"),
+        ("/members/0/link", "connections failures in_flight last_error state"),
         ("/members/0/suspected_by", "id name"),
         ("/node/services/0", "service state version weight"),
         ("/server", "accepted calls connections last_refusal panics refused"),
@@ -154,6 +155,19 @@ fn cells_are_short_and_say_what_matters() {
     assert_eq!(serves(&[]), "-");
     assert_eq!(link(None, true), "-");
     assert_eq!(link(None, false), "- (not reachable)");
-    let failed = LinkReport { connections: 1, in_flight: 0, failures: 1, last_error: None };
+    let failed = LinkReport { state: "failed".into(), connections: 1, in_flight: 0, failures: 1, last_error: None };
     assert_eq!(link(Some(&failed), false), "1 open, failed once");
+}
+
+#[test]
+fn a_node_that_nobody_can_link_to_stands_out() {
+    let mut foreign = member("foreign", "alive");
+    let error = Some("no link with 10.0.0.1:7947: not signed by this cluster's CA".to_owned());
+    foreign.link =
+        Some(LinkReport { state: "refused".into(), connections: 0, in_flight: 0, failures: 2, last_error: error });
+    let text = human(&report(vec![foreign.clone()]), NOW_S);
+    assert!(text.contains("refused 2 times: no link with 10.0.0.1:7947"), "{text}");
+    assert!(text.contains("\nforeign gets no calls from here, whatever its state: no link with"), "{text}");
+    foreign.state = "down".into();
+    assert!(!human(&report(vec![foreign]), NOW_S).contains("gets no calls"));
 }
