@@ -178,6 +178,7 @@ impl Cluster {
     pub fn freeze(&mut self, name: &str) {
         let node = self.node_mut(name);
         node.host.process.signal(Signal::STOP);
+        node.host.process.stands_still();
         node.state = State::Frozen;
     }
 

@@ -72,6 +72,21 @@ impl Process {
         kill_process(pid, signal).expect("the process is there to be signalled");
     }
 
+    /// Waits until it stands still, which it does a moment after it was told to: each of its threads by itself.
+    pub fn stands_still(&self) {
+        let stopped = |thread: std::fs::DirEntry| {
+            // The state follows the name, which is in parentheses.
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+        };
+        let threads = format!("/proc/{}/task", self.child.id());
+        let begun = std::time::Instant::now();
+        while !std::fs::read_dir(&threads).expect("it runs").flatten().all(stopped) {
+            assert!(begun.elapsed() < Duration::from_secs(10), "it goes on running");
+            std::thread::yield_now();
+        }
+    }
+
     /// Whether it has ended, and how.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child can be waited for")
