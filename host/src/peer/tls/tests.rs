@@ -120,11 +120,11 @@ async fn those_who_may_not_are_told_why_on_both_sides() {
         (
             "self-signed",
             forged(&ca, false, bad.clone(), -1, 1),
-            "not signed by this cluster's CA",
+            "`bad` of the cluster `shop` is not signed by this cluster's CA",
             "refuses this node's",
         ),
         ("wrong cluster", forged(&ca, true, identity("other", "bad"), -1, 1), "cluster `other`", ""),
-        ("foreign", joined(&foreign, &dir.path().join("f"), "bad"), "not signed by this cluster's CA", ""),
+        ("foreign", joined(&foreign, &dir.path().join("f"), "bad"), "`bad` of the cluster `shop` is not signed by", ""),
     ];
     for (what, credentials, said, heard) in cases {
         // As a client.
