@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::frame::{self, FrameLimits};
 use super::json::{self, JsonOptions};
 use super::metadata;
-use super::schema::Method;
+use super::schema::{Method, decode_message};
 use super::settings::Settings;
 use super::spoken::{Protocol, Spoken, wants_events};
 use super::status::GrpcStatus;
@@ -161,16 +161,14 @@ impl Recode {
     }
 
     /// What a service wrote.
-    pub(super) fn message(&self, bytes: Bytes) -> Result<DynamicMessage, Failure> {
-        DynamicMessage::decode(self.descriptor.clone(), bytes).map_err(|error| {
-            let name = self.descriptor.full_name();
-            Failure::status(Code::Internal, format!("the message is no `{name}`: {error}")).of_answer()
-        })
+    pub(super) fn message(&self, bytes: &Bytes) -> Result<DynamicMessage, Failure> {
+        let message = decode_message(&self.descriptor, bytes);
+        message.map_err(|error| Failure::status(Code::Internal, error.to_string()).of_answer())
     }
 
     /// What a service wrote, in JSON.
     pub(super) fn to_json(&self, bytes: Bytes, out: &mut Vec<u8>) -> Result<(), Failure> {
-        let message = self.message(bytes)?;
+        let message = self.message(&bytes)?;
         json::to_json(&message, self.options, out).map_err(|error| Failure::from(error).of_answer())
     }
 }

@@ -131,7 +131,7 @@ impl Adapter {
             }
             return Ok((HeaderValue::from_static("application/json"), text.into()));
         };
-        let message = writer.message(message)?;
+        let message = writer.message(&message)?;
         rule::response_body(&bound.rule, &message, self.options).map_err(|error| Failure::from(error).of_answer())
     }
 
@@ -154,7 +154,7 @@ impl Adapter {
         let raw = self.method.as_ref().is_some_and(|method| method.output.full_name() == HTTP_BODY);
         let (content, outlet) = match self.writer() {
             Some(writer) if raw => {
-                let content = first.clone().map(|message| writer.message(message)).transpose()?;
+                let content = first.as_ref().map(|message| writer.message(message)).transpose()?;
                 let content = content.map(|message| self.raw(&message)).transpose()?.map(|(content, _)| content);
                 let content = content.unwrap_or(HeaderValue::from_static("application/octet-stream"));
                 (content, Outlet::Raw { writer })

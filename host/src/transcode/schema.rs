@@ -18,6 +18,7 @@ mod check;
 mod features;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod message;
 mod proto;
 mod read;
 mod rules;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
 
+pub use self::message::{MESSAGE_MEMORY_BYTES_MAX, MessageError, decode_message};
 pub use self::read::{FILES_MAX, NESTING_MAX, PARTS_MAX, SET_BYTES_MAX};
 pub use self::rules::{BINDINGS_MAX, PATTERN_BYTES_MAX, rules};
 

@@ -57,7 +57,7 @@ impl Outlet {
                 out.extend_from_slice(&recoded(Some(json), message)?);
                 out.extend_from_slice(b"\n\n");
             }
-            Self::Raw { writer } => out.extend_from_slice(&raw(&writer.message(message)?)?.1),
+            Self::Raw { writer } => out.extend_from_slice(&raw(&writer.message(&message)?)?.1),
         }
         Ok(())
     }

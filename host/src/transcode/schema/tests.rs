@@ -2,6 +2,7 @@
 
 mod editions;
 mod hostile;
+mod messages;
 
 use prost::Message;
 use prost_reflect::{Kind, Syntax};

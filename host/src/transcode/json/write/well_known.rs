@@ -6,6 +6,7 @@ use super::super::error::{JsonError, quoted};
 use super::super::time;
 use super::super::well_known::{TYPE, VALUE, WellKnown, type_name, value};
 use super::Writer;
+use crate::transcode::schema::decode_message;
 
 impl Writer<'_> {
     pub(super) fn well_known(&mut self, form: WellKnown, message: &DynamicMessage) -> Result<(), JsonError> {
@@ -82,8 +83,8 @@ impl Writer<'_> {
                 found.filter(|found| found.full_name() == name && !found.is_map_entry())
             })
             .ok_or_else(|| unknown(format!("the schema has no message of the type {}", quoted(url))))?;
-        let content = DynamicMessage::decode(descriptor.clone(), bytes.clone())
-            .map_err(|error| JsonError::new(format!("not a {}: {error}", descriptor.full_name())).in_field(VALUE))?;
+        let content =
+            decode_message(&descriptor, bytes).map_err(|error| JsonError::new(error.to_string()).in_field(VALUE))?;
         let mut first = true;
         self.name(TYPE, &mut first)?;
         self.string(url)?;
