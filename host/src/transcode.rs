@@ -13,6 +13,7 @@ pub mod failure;
 pub mod frame;
 #[cfg(test)]
 mod fuzz;
+pub mod health;
 pub mod json;
 mod messages;
 pub mod metadata;
