@@ -21,6 +21,7 @@ pub mod openapi;
 pub mod problem;
 mod request;
 mod response;
+pub mod reflection;
 pub mod rule;
 pub mod schema;
 pub mod settings;
