@@ -65,8 +65,17 @@ struct Cluster {
     metrics: ClusterMetrics,
 }
 
+/// Where calls come in.
+#[derive(Clone, Debug)]
+pub struct EdgeAt {
+    /// The address the edge is bound to.
+    pub address: SocketAddr,
+    /// The same as a URL, which says whether it speaks TLS.
+    pub url: String,
+}
+
 impl Admin {
-    /// `edge` is the address the edge is bound to; `cluster` is there when the host is in one. Adds the metrics of the
+    /// `edge` is where calls come in; `cluster` is there when the host is in one. Adds the metrics of the
     /// cluster and of endpoints to `metrics`, so it is made once.
     pub fn new(
         deployments: Deployments,
@@ -74,7 +83,7 @@ impl Admin {
         status: Status,
         metrics: Metrics,
         readiness: watch::Receiver<Readiness>,
-        edge: SocketAddr,
+        edge: EdgeAt,
         cluster: Option<ClusterView>,
     ) -> Self {
         let host = HostReport::new(edge, SystemTime::now());

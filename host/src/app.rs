@@ -8,6 +8,6 @@ mod run;
 mod signals;
 
 pub use announce::Announcement;
-pub use check::{Checked, Selected, check, orphans, selected};
+pub use check::{Checked, Selected, check, check_edge, orphans, selected};
 pub use config::{Config, Flags, load};
 pub use run::{Error, build_info, run};

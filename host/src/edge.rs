@@ -1,15 +1,19 @@
 //! Where calls come in from outside: sockets become calls, outcomes become responses.
 //!
-//! HTTP/1.1, HTTP/2 without TLS and gRPC share one port. An edge trusts nothing that comes in: identity headers are
+//! HTTP/1.1, HTTP/2 and gRPC share one port, with TLS or without. An edge trusts nothing that comes in: identity headers are
 //! dropped, time-outs are capped, everything has a size and a time limit.
 
 mod activity;
 mod body;
 mod connection;
+mod counters;
+mod frames;
 mod listener;
 mod request;
 mod respond;
 mod settings;
+mod tls;
+mod transport;
 
 use std::sync::Arc;
 
@@ -20,6 +24,9 @@ use crate::router::Router;
 
 pub use listener::{Listener, bind};
 pub use settings::Settings;
+pub use tls::{Tls, TlsError};
+
+use counters::Counters;
 
 /// What all connections of an edge share.
 #[derive(Clone)]
@@ -31,6 +38,7 @@ struct Shared {
     router: Router,
     metrics: Metrics,
     access: AccessLog,
+    counters: Counters,
 }
 
 impl Edge {
@@ -42,6 +50,7 @@ impl Edge {
         metrics: Metrics,
         access: AccessLog,
     ) -> Self {
-        Self(Arc::new(Shared { settings, deployments, router, metrics, access }))
+        let counters = Counters::register(&metrics);
+        Self(Arc::new(Shared { settings, deployments, router, metrics, access, counters }))
     }
 }

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::{CalledService, Readiness};
+use super::{CalledService, EdgeAt, Readiness};
 use crate::engine::ENGINE_VERSION;
 use crate::modules::{Deployments, ModuleState, ModuleStatus, Status};
 use crate::router::Router;
@@ -37,18 +37,21 @@ pub struct HostReport {
     pub pid: u32,
     /// Where calls come in.
     pub edge: SocketAddr,
+    /// The same as a URL, which says whether it speaks TLS.
+    pub edge_url: String,
     /// Seconds since 1970.
     pub started_unix_s: u64,
 }
 
 impl HostReport {
-    pub(super) fn new(edge: SocketAddr, started: SystemTime) -> Self {
+    pub(super) fn new(edge: EdgeAt, started: SystemTime) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
             revision: env!("HOSTEL_GIT_REV").into(),
             engine: ENGINE_VERSION.into(),
             pid: std::process::id(),
-            edge,
+            edge: edge.address,
+            edge_url: edge.url,
             started_unix_s: unix_s(started),
         }
     }

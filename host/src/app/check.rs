@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::config::Config;
+use crate::edge::{Tls, TlsError};
 use crate::modules::{self, Deployments, Error, Source, scan, select};
 
 /// What a module came to.
@@ -22,6 +23,15 @@ pub struct Checked {
 pub fn check(config: &Config) -> std::io::Result<Vec<Checked>> {
     let memory_mib_max = u32::try_from(config.engine.memory_mib_max).unwrap_or(u32::MAX);
     check_dir(&config.modules.dir, &config.modules.only, memory_mib_max)
+}
+
+/// Checks what the edge is given besides its settings: its certificate and key.
+///
+/// # Errors
+///
+/// [`TlsError`] when they cannot be used.
+pub fn check_edge(config: &Config) -> Result<(), TlsError> {
+    Tls::load(&config.edge).map(drop)
 }
 
 /// What of the directory of modules is served, by the names of the files without `.wasm`, and what is not and should be.

@@ -40,6 +40,10 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// `--listen`
     pub listen: Option<String>,
+    /// `--tls-cert`
+    pub tls_cert: Option<String>,
+    /// `--tls-key`
+    pub tls_key: Option<String>,
     /// `--admin`
     pub admin: Option<String>,
     /// `--modules`
@@ -100,6 +104,8 @@ pub fn load(flags: &Flags) -> Result<Loaded<Config>, config::Error> {
         .alias("HOSTEL_LOG", "log.filter")
         .env(std::env::vars_os())?
         .flag("--listen", "edge.listen", flags.listen.clone())
+        .flag("--tls-cert", "edge.tls_cert", flags.tls_cert.clone())
+        .flag("--tls-key", "edge.tls_key", flags.tls_key.clone())
         .flag("--admin", "admin.listen", flags.admin.clone())
         .flag("--modules", "modules.dir", flags.modules.clone())
         .flag("--data", "data.dir", flags.data.clone())

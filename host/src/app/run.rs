@@ -14,13 +14,13 @@ use super::announce::Announcement;
 use super::cluster::{self, Member, Runtimes};
 use super::config::Config;
 use super::signals::Signals;
-use crate::admin::{Admin, Readiness};
+use crate::admin::{Admin, EdgeAt, Readiness};
 use crate::capability::calls::Calls;
 use crate::capability::config::ConfigValues;
 use crate::capability::egress::Egress;
 use crate::capability::keyvalue::KeyValue;
 use crate::capability::logging::Logging;
-use crate::edge::{self, Edge};
+use crate::edge::{self, Edge, Tls, TlsError};
 use crate::engine::{self, Capability, ENGINE_VERSION, Engine};
 use crate::modules::{Deployments, Loader, Platform, Status};
 use crate::observe::metrics::{BuildInfo, Metrics};
@@ -43,6 +43,9 @@ pub enum Error {
     /// An address cannot be bound.
     #[error("cannot listen on {address} ({purpose}): {reason}")]
     Bind { address: SocketAddr, purpose: &'static str, reason: String },
+    /// The edge's certificate cannot be used.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
     /// The directory of modules is missing.
     #[error("there is no directory of modules at {}: create it, or name another with --modules", .0.display())]
     NoModules(PathBuf),
@@ -111,6 +114,7 @@ async fn start(
     on_ready: impl FnOnce(Announcement, &Deployments),
 ) -> Result<(), Error> {
     let mut signals = Signals::new().map_err(system("cannot listen for signals"))?;
+    let tls = Tls::load(&config.edge)?;
     // Bind early, serve late: a port in use is known before anything was compiled.
     let edge_listener = {
         let _guard = serving.enter();
@@ -130,6 +134,7 @@ async fn start(
     let member = Member::start(&config, &deployments, &runtimes)?;
     let announcement = Announcement {
         edge: edge_listener.address().map_err(system("cannot read the edge's address"))?,
+        tls: tls.is_some(),
         admin: admin_listener.local_addr().map_err(system("cannot read the admin's address"))?,
         peer: member.as_ref().map(Member::address),
     };
@@ -158,7 +163,8 @@ async fn start(
     let stop_admin = CancellationToken::new();
     let view = member.as_ref().map(Member::view);
     let (deployed, called) = (deployments.clone(), router.clone());
-    let admin = Admin::new(deployed, called, status, metrics.clone(), readiness_seen, announcement.edge, view);
+    let edge_at = EdgeAt { address: announcement.edge, url: announcement.edge_url() };
+    let admin = Admin::new(deployed, called, status, metrics.clone(), readiness_seen, edge_at, view);
     let admin = tokio::spawn(admin.run(admin_listener, stop_admin.clone()));
     let loader = tokio::spawn(loader.run());
     let stop_edge = CancellationToken::new();
@@ -177,13 +183,16 @@ async fn start(
     };
     if code.is_none() {
         let edge = Edge::new(config.edge.clone(), deployments.clone(), router, metrics, config.log.access);
-        let edge = serving.spawn(edge_listener.run(edge, stop_edge.clone()));
+        if let Some(tls) = &tls {
+            tokio::spawn(tls.clone().watch(stop_edge.clone()));
+        }
+        let edge = serving.spawn(edge_listener.run(edge, tls, stop_edge.clone()));
         if let Some(member) = &member {
             member.publish(&deployments);
         }
         readiness.send_replace(Readiness::Ready);
         on_ready(announcement, &deployments);
-        tracing::info!(edge = %announcement.edge, admin = %announcement.admin, "ready");
+        tracing::info!(edge = %announcement.edge, tls = announcement.tls, admin = %announcement.admin, "ready");
         signals.next().await;
 
         tracing::info!(drain_ms = config.modules.drain_ms, "stopping: requests in flight may end");

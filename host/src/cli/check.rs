@@ -35,6 +35,7 @@ struct Row {
 pub(super) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     let flags = Flags { config: args.config.clone(), modules: args.modules.clone(), ..Flags::default() };
     let loaded = app::load(&flags)?;
+    app::check_edge(&loaded.config)?;
     let dir = &loaded.config.modules.dir;
     let checked = app::check(&loaded.config)
         .with_context(|| format!("cannot read the directory of modules {}", dir.display()))?;

@@ -34,14 +34,14 @@ fn human(report: &Report, now: SystemTime) -> String {
     let now_s = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let age = |since: u64| text::duration(now_s.saturating_sub(since));
     let mut out = format!(
-        "hostel {} ({}), wasmtime {}, pid {}, {}, up {}, edge http://{}\n\n",
+        "hostel {} ({}), wasmtime {}, pid {}, {}, up {}, edge {}\n\n",
         host.version,
         host.revision,
         host.engine,
         host.pid,
         report.readiness,
         age(host.started_unix_s),
-        host.edge
+        host.edge_url
     );
     if report.services.is_empty() {
         out.push_str("no modules\n");

@@ -28,6 +28,12 @@ pub(super) struct UpArgs {
     /// Where calls come in [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
+    /// Certificate for those calls, PEM; with it they come over TLS, without it in plain text
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// Key of that certificate, PEM
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
     /// Where health, metrics and status are [default: 127.0.0.1:9090]
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
@@ -67,6 +73,8 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<()> {
     let loaded = app::load(&Flags {
         config: args.config.clone(),
         listen: args.listen.clone(),
+        tls_cert: args.tls_cert.clone(),
+        tls_key: args.tls_key.clone(),
         admin: args.admin.clone(),
         modules: args.modules.clone(),
         data: args.data.clone(),
@@ -121,9 +129,9 @@ pub(super) fn run(args: &UpArgs) -> anyhow::Result<()> {
 
 /// What people see when the host is ready.
 fn banner(announcement: Announcement, deployments: &Deployments, dir: &Path, selected: &Selected) -> String {
-    let edge = announcement.edge;
+    let edge = announcement.edge_url();
     let table = deployments.table();
-    let mut banner = format!("\nedge    http://{edge}\nadmin   http://{}\n", announcement.admin);
+    let mut banner = format!("\nedge    {edge}\nadmin   http://{}\n", announcement.admin);
     if let Some(peer) = announcement.peer {
         banner.push_str(&format!("peer    {peer}\n"));
     }
@@ -149,7 +157,7 @@ fn banner(announcement: Announcement, deployments: &Deployments, dir: &Path, sel
         Some(format!("/{}/", reachable.service()))
     };
     if let Some(path) = named.or_else(by_default) {
-        banner.push_str(&format!("\ntry     curl http://{edge}{path}\n"));
+        banner.push_str(&format!("\ntry     curl {edge}{path}\n"));
     }
     banner.push('\n');
     banner

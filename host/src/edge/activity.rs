@@ -4,37 +4,95 @@
 //! here when bytes arrive, the handler when a request begins and ends, and the connection's task closes it when a head
 //! is incomplete, or nothing is in flight, for too long. That works alike for both versions of HTTP, and before it is
 //! known which one it is.
+//!
+//! A client may also be gone without a word, which only HTTP/2 can find out in time: it is asked, and anything that arrives
+//! is an answer, because the one to the question may be far behind in a queue of data.
+//!
+//! And a connection may be old: it is kept by a client that would never look for another host otherwise. Over HTTP/2 the
+//! client is told, and what is in flight has a grace to end. Over HTTP/1.1 only a response can say it. So an idle
+//! connection waits for the next request, or for idleness to end it: closing it would meet a request on its way.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
+
+use super::Settings;
+use super::counters::Reason;
+
+/// A client may give up so many requests before they are answered, as soon as they have begun, and as long as these are
+/// fewer than half of all. What they cost is work; the host does it for those who wait for it.
+const GIVEN_UP_MAX: u64 = 1_000;
+const GIVEN_UP_WITHIN: Duration = Duration::from_millis(100);
 
 #[derive(Clone)]
 pub(super) struct Activity(Arc<Mutex<State>>);
 
 struct State {
     in_flight: usize,
+    begun: u64,
+    given_up: u64,
+    last_begun: Instant,
     /// When the connection last fell idle.
     idle_since: Instant,
     /// When the first byte came of something that is not a request yet.
     head_since: Option<Instant>,
+    is_http2: bool,
+    /// When anything was last heard of the client.
+    heard: Instant,
+    opened: Instant,
+    leaving: Option<Leaving>,
+    is_flooded: bool,
 }
 
-/// Why a connection should be closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Overdue {
-    Head,
-    Idle,
+/// The connection is to end.
+#[derive(Clone, Copy)]
+struct Leaving {
+    since: Instant,
+    /// The client does not know yet: the next response will tell it.
+    is_secret: bool,
+}
+
+/// What a connection may do for how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) head: Duration,
+    pub(super) idle: Duration,
+    pub(super) silent: Duration,
+    pub(super) age: Option<Duration>,
+    pub(super) grace: Duration,
+}
+
+impl Limits {
+    /// `jitter` from 0 to 1: connections that were opened at once should not be closed at once.
+    pub(super) fn new(settings: &Settings, jitter: f64) -> Self {
+        let spread = |age: Duration| age.mul_f64(0.9 + 0.2 * jitter.clamp(0.0, 1.0));
+        Self {
+            head: settings.header_timeout(),
+            idle: settings.idle_timeout(),
+            silent: settings.keepalive_interval() + settings.keepalive_timeout(),
+            age: settings.connection_age_max().map(spread),
+            grace: settings.connection_age_grace(),
+        }
+    }
 }
 
 impl Activity {
     pub(super) fn new() -> Self {
-        let state = State { in_flight: 0, idle_since: Instant::now(), head_since: None };
+        let now = Instant::now();
+        let state = State {
+            in_flight: 0,
+            begun: 0,
+            given_up: 0,
+            last_begun: now,
+            idle_since: now,
+            head_since: None,
+            is_http2: false,
+            heard: now,
+            opened: now,
+            leaving: None,
+            is_flooded: false,
+        };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -42,41 +100,97 @@ impl Activity {
     pub(super) fn begin(&self) -> InFlight {
         self.with(|state| {
             state.in_flight += 1;
+            state.begun += 1;
+            state.last_begun = Instant::now();
             state.head_since = None;
         });
         InFlight(self.clone())
     }
 
-    fn received(&self) {
-        self.with(|state| {
-            if state.in_flight == 0 {
-                state.head_since.get_or_insert_with(Instant::now);
-            }
-        });
+    /// To be dropped when a request is not answered any more, or said to be answered before.
+    pub(super) fn unanswered(&self) -> Unanswered {
+        Unanswered { activity: self.clone(), begun: Instant::now(), is_answered: false }
     }
 
-    /// Waits until the connection should be closed.
-    pub(super) async fn overdue(&self, head_max: Duration, idle_max: Duration) -> Overdue {
+    /// Bytes have come. `awaits_more` if they may be the beginning of a request and not all of it. False when the client
+    /// gives up nearly all that it asks for.
+    pub(super) fn received(&self, now: Instant, is_http2: bool, awaits_more: bool) -> bool {
+        self.with(|state| {
+            state.heard = now;
+            state.is_http2 = is_http2;
+            if !awaits_more {
+                state.head_since = None;
+            } else if state.in_flight == 0 {
+                state.head_since.get_or_insert(now);
+            }
+            state.given_up <= GIVEN_UP_MAX || state.given_up * 2 <= state.begun
+        })
+    }
+
+    /// Notes that the connection ends because of what the client sends.
+    pub(super) fn flood(&self) {
+        self.with(|state| state.is_flooded = true);
+    }
+
+    pub(super) fn is_flooded(&self) -> bool {
+        self.with(|state| state.is_flooded)
+    }
+
+    /// Notes that the connection is to end. True if the client can be told at once.
+    pub(super) fn leave(&self, reason: Reason) -> bool {
+        self.with(|state| {
+            let is_secret = reason == Reason::Age && !state.is_http2;
+            state.leaving = Some(Leaving { since: Instant::now(), is_secret });
+            !is_secret
+        })
+    }
+
+    /// Whether responses of HTTP/1.1 have to say that the connection ends.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.with(|state| state.leaving.is_some())
+    }
+
+    /// Waits until the connection should be closed, or the client told that it will be.
+    pub(super) async fn overdue(&self, limits: &Limits) -> Reason {
         loop {
             let now = Instant::now();
-            let (due, overdue) = self.with(|state| match (state.in_flight, state.head_since) {
-                // Looking again is enough: a head cannot be due before the requests have ended.
-                (1.., _) => (now + head_max, None),
-                (0, Some(since)) => (since + head_max, Some(Overdue::Head)),
-                (0, None) => (state.idle_since + idle_max, Some(Overdue::Idle)),
-            });
-            if let Some(overdue) = overdue
+            let (reason, due) = self.with(|state| state.next(limits, now));
+            if let Some(reason) = reason
                 && due <= now
             {
-                return overdue;
+                return reason;
             }
-            // A head may begin while this waits for idleness; it must not get more time for that.
-            tokio::time::sleep_until(due.min(now + head_max)).await;
+            // A head may begin, or idleness, while this waits for something else; these must not get more time for that.
+            tokio::time::sleep_until(due.min(now + limits.head.min(limits.idle))).await;
         }
     }
 
     fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl State {
+    /// What comes next if nothing happens before.
+    fn next(&self, limits: &Limits, now: Instant) -> (Option<Reason>, Instant) {
+        let told = self.leaving.is_some_and(|leaving| !leaving.is_secret);
+        let quiet = match (self.in_flight, self.head_since) {
+            (1.., _) => None,
+            (0, Some(since)) => Some((Reason::Head, since + limits.head)),
+            (0, None) if told => None,
+            (0, None) => Some((Reason::Idle, self.idle_since + limits.idle)),
+        };
+        let dead = self.is_http2.then(|| (Reason::Dead, self.heard + limits.silent));
+        let age = match self.leaving {
+            None => limits.age.map(|age| (Reason::Age, self.opened + age)),
+            Some(Leaving { since, is_secret: false }) => Some((Reason::Grace, since + limits.grace)),
+            // The one that may be in flight, or is the next, is the last.
+            Some(Leaving { since, is_secret: true }) => {
+                (self.in_flight > 0).then(|| (Reason::Grace, since.max(self.last_begun) + limits.grace))
+            }
+        };
+        let first = [quiet, dead, age].into_iter().flatten().min_by_key(|(_, due)| *due);
+        first.map_or((None, now + limits.head), |(reason, due)| (Some(reason), due))
     }
 }
 
@@ -93,80 +207,26 @@ impl Drop for InFlight {
     }
 }
 
-/// A transport that tells when bytes arrive.
-pub(super) struct Watched<S> {
-    stream: S,
+/// A request without an answer.
+pub(super) struct Unanswered {
     activity: Activity,
+    begun: Instant,
+    is_answered: bool,
 }
 
-impl<S> Watched<S> {
-    pub(super) fn new(stream: S, activity: Activity) -> Self {
-        Self { stream, activity }
+impl Unanswered {
+    pub(super) fn answered(mut self) {
+        self.is_answered = true;
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.activity.received();
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if !self.is_answered && self.begun.elapsed() < GIVEN_UP_WITHIN {
+            self.activity.with(|state| state.given_up += 1);
         }
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HEAD: Duration = Duration::from_secs(5);
-    const IDLE: Duration = Duration::from_secs(60);
-
-    #[tokio::test(start_paused = true)]
-    async fn a_head_that_does_not_end_is_overdue() {
-        let activity = Activity::new();
-        let begun = Instant::now();
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        activity.received();
-        assert_eq!(activity.overdue(HEAD, IDLE).await, Overdue::Head);
-        assert!(begun.elapsed() < Duration::from_secs(13));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_request_in_flight_is_not_overdue_and_its_end_begins_idleness() {
-        let activity = Activity::new();
-        let request = activity.begin();
-        assert!(tokio::time::timeout(IDLE * 3, activity.overdue(HEAD, IDLE)).await.is_err());
-        drop(request);
-        let begun = Instant::now();
-        assert_eq!(activity.overdue(HEAD, IDLE).await, Overdue::Idle);
-        assert!(begun.elapsed() >= IDLE);
-    }
-}
+mod tests;

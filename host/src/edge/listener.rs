@@ -11,8 +11,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Edge;
 use super::connection::serve;
+use super::{Edge, Tls};
 use crate::observe::seldom::Seldom;
 
 /// Connections the kernel keeps until they are accepted.
@@ -48,9 +48,9 @@ impl Listener {
         self.0.local_addr()
     }
 
-    /// Serves connections until `stop`, then lets requests in flight end: idle connections are closed, busy ones told
-    /// to finish. Returns when the last one is closed.
-    pub async fn run(self, edge: Edge, stop: CancellationToken) {
+    /// Serves connections, over TLS if that is given, until `stop`; then lets requests in flight end: idle connections are
+    /// closed, busy ones told to finish. Returns when the last one is closed.
+    pub async fn run(self, edge: Edge, tls: Option<Arc<Tls>>, stop: CancellationToken) {
         let places = Arc::new(Semaphore::new(edge.0.settings.connections_max as usize));
         let connections = TaskTracker::new();
         let told = Seldom::default();
@@ -60,9 +60,9 @@ impl Listener {
                 accepted = accept(&self.0, &places, &told) => accepted,
             };
             let Some((stream, client, place)) = accepted else { continue };
-            let (edge, stop) = (edge.clone(), stop.clone());
+            let (edge, tls, stop) = (edge.clone(), tls.clone(), stop.clone());
             connections.spawn(async move {
-                serve(edge, stream, client, stop).await;
+                serve(edge, stream, client, tls, stop).await;
                 drop(place);
             });
         }

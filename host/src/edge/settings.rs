@@ -1,6 +1,7 @@
 //! The section `[edge]`: how calls come in from outside.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,13 +12,26 @@ use crate::config::{Invalid, in_range};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Address and port for HTTP/1.1 and h2c; port 0 takes a free one.
+    /// Address and port for HTTP/1.1 and HTTP/2; port 0 takes a free one. Without a certificate it speaks plain text (HTTP/2
+    /// by prior knowledge), with one nothing but TLS.
     #[serde(deserialize_with = "crate::config::address::deserialize")]
     pub listen: SocketAddr,
-    /// From the first byte of a connection or request until its head is complete.
+    /// The server's certificate and those between it and its root, PEM. Empty is no TLS.
+    pub tls_cert: PathBuf,
+    /// The certificate's private key, PEM, not encrypted.
+    pub tls_key: PathBuf,
+    /// From the first byte of a connection or request until its head is complete; also how long a TLS handshake may take.
     pub header_timeout_ms: u64,
     /// How long a connection may have no request.
     pub idle_timeout_ms: u64,
+    /// How long an HTTP/2 client may say nothing until it is asked for a sign of life.
+    pub keepalive_interval_ms: u64,
+    /// How long that sign may take until the connection is closed.
+    pub keepalive_timeout_ms: u64,
+    /// How old a connection gets, more or less a tenth, until its client is asked to take a new one; 0 is for ever.
+    pub connection_age_max_ms: u64,
+    /// How long requests on such a connection may take to end.
+    pub connection_age_grace_ms: u64,
     /// How long a request's body may stand still.
     pub body_idle_timeout_ms: u64,
     /// All headers of a request together. At least 8192, below which HTTP/1.1 cannot be read.
@@ -40,8 +54,14 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tls_cert: PathBuf::new(),
+            tls_key: PathBuf::new(),
             header_timeout_ms: 5_000,
             idle_timeout_ms: 60_000,
+            keepalive_interval_ms: 20_000,
+            keepalive_timeout_ms: 20_000,
+            connection_age_max_ms: 1_800_000,
+            connection_age_grace_ms: 30_000,
             body_idle_timeout_ms: 10_000,
             headers_bytes_max: 32_768,
             headers_max: 100,
@@ -61,8 +81,21 @@ impl Settings {
     ///
     /// [`Invalid`] about the first key that makes no sense.
     pub fn validate(&self) -> Result<(), Invalid> {
+        match (self.tls_cert.as_os_str().is_empty(), self.tls_key.as_os_str().is_empty()) {
+            (false, true) => {
+                return Err(Invalid::new("tls_key", "must name the file with the key of `tls_cert`"));
+            }
+            (true, false) => {
+                return Err(Invalid::new("tls_cert", "must name the file with the certificate of `tls_key`"));
+            }
+            _ => {}
+        }
         in_range("header_timeout_ms", self.header_timeout_ms, 1..=600_000)?;
         in_range("idle_timeout_ms", self.idle_timeout_ms, 1..=86_400_000)?;
+        in_range("keepalive_interval_ms", self.keepalive_interval_ms, 50..=3_600_000)?;
+        in_range("keepalive_timeout_ms", self.keepalive_timeout_ms, 50..=3_600_000)?;
+        in_range("connection_age_max_ms", self.connection_age_max_ms, 0..=604_800_000)?;
+        in_range("connection_age_grace_ms", self.connection_age_grace_ms, 1..=86_400_000)?;
         in_range("body_idle_timeout_ms", self.body_idle_timeout_ms, 1..=3_600_000)?;
         in_range("headers_bytes_max", self.headers_bytes_max.into(), 8_192..=1_048_576)?;
         in_range("headers_max", self.headers_max.into(), 1..=1_000)?;
@@ -74,6 +107,31 @@ impl Settings {
             return Err(Invalid::new("domain", "must be a host name in lower case, without a port"));
         }
         Ok(())
+    }
+
+    /// Whether the listener speaks TLS.
+    pub fn has_tls(&self) -> bool {
+        !self.tls_cert.as_os_str().is_empty()
+    }
+
+    /// [`Settings::keepalive_interval_ms`].
+    pub fn keepalive_interval(&self) -> Duration {
+        Duration::from_millis(self.keepalive_interval_ms)
+    }
+
+    /// [`Settings::keepalive_timeout_ms`].
+    pub fn keepalive_timeout(&self) -> Duration {
+        Duration::from_millis(self.keepalive_timeout_ms)
+    }
+
+    /// [`Settings::connection_age_max_ms`]; none if connections live for ever.
+    pub fn connection_age_max(&self) -> Option<Duration> {
+        (self.connection_age_max_ms > 0).then(|| Duration::from_millis(self.connection_age_max_ms))
+    }
+
+    /// [`Settings::connection_age_grace_ms`].
+    pub fn connection_age_grace(&self) -> Duration {
+        Duration::from_millis(self.connection_age_grace_ms)
     }
 
     /// [`Settings::header_timeout_ms`].
@@ -126,6 +184,10 @@ mod tests {
         assert_eq!(key(|s| s.headers_bytes_max = 8_191), "headers_bytes_max");
         assert_eq!(key(|s| s.connections_max = 0), "connections_max");
         assert_eq!(key(|s| s.domain = String::new()), "domain");
+        assert_eq!(key(|s| s.keepalive_timeout_ms = 0), "keepalive_timeout_ms");
+        assert_eq!(key(|s| s.connection_age_grace_ms = 0), "connection_age_grace_ms");
+        assert_eq!(key(|s| s.tls_cert = "cert.pem".into()), "tls_key");
+        assert_eq!(key(|s| s.tls_key = "key.pem".into()), "tls_cert");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::admin::{Admin, ClientError, fetch_cluster};
+use crate::admin::{Admin, ClientError, EdgeAt, fetch_cluster};
 use crate::call::{Body, CallContext, Caller, Deadline, Request, ServiceName, TraceContext};
 use crate::cluster::catalogue::{Service, ServiceState as Offered};
 use crate::cluster::seal::{Keyring, Secret};
@@ -119,7 +119,7 @@ async fn until(address: SocketAddr, what: &str, holds: impl Fn(&ClusterReport) -
 async fn admin(cluster: Option<ClusterView>) -> (SocketAddr, Metrics, watch::Sender<Readiness>) {
     let metrics = Metrics::new(BuildInfo { version: "1", revision: "", engine: "" });
     let (readiness, seen) = watch::channel(Readiness::Ready);
-    let edge = SocketAddr::from(([127, 0, 0, 1], 1));
+    let edge = EdgeAt { address: SocketAddr::from(([127, 0, 0, 1], 1)), url: String::new() };
     let deployments = Deployments::default();
     let router = crate::router::Router::new(deployments.clone(), metrics.clone(), None);
     let admin = Admin::new(deployments, router, ModulesStatus::default(), metrics.clone(), seen, edge, cluster);
