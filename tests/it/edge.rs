@@ -1,5 +1,9 @@
 //! What clients may do wrong, or slowly, or too often, and what HTTP asks of a server.
 
+mod ending;
+mod floods;
+mod tls;
+
 use std::time::Duration;
 
 use crate::harness::guests::{ECHO, LEAN_BARE};

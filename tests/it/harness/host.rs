@@ -26,6 +26,8 @@ pub struct Host {
     pub process: Process,
     pub edge: SocketAddr,
     pub admin: SocketAddr,
+    /// What the host says the edge's URL is.
+    pub edge_url: String,
     /// Where other nodes reach it, if it is in a cluster.
     pub peer: Option<SocketAddr>,
     /// Over HTTP/1.1.
@@ -68,8 +70,18 @@ impl Host {
             address.unwrap_or_else(|_| panic!("no address `{name}` in {announced}"))
         };
         let (edge, admin) = (address("edge"), address("admin"));
+        let edge_url = announced["edge_url"].as_str().unwrap_or_default().to_owned();
         let peer = announced["peer"].is_string().then(|| address("peer"));
-        Self { builder, edge, admin, peer, http: Client::h1(edge), logs: Logs::new(process.err.clone()), process }
+        Self {
+            builder,
+            edge,
+            admin,
+            edge_url,
+            peer,
+            http: Client::h1(edge),
+            logs: Logs::new(process.err.clone()),
+            process,
+        }
     }
 
     /// A URL of the edge.
