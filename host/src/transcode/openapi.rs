@@ -1,4 +1,4 @@
-//! What methods look like to clients of JSON over HTTP, as OpenAPI 3.1.
+//! What methods look like to clients of JSON over HTTP, as OpenAPI 3.1, and a page to browse and try them.
 //!
 //! [`document`] describes the methods of one service or of many. Each binding of `google.api.http` is an operation; a
 //! method without one is `POST /package.Service/Method`. Types are what they are in protobuf's JSON; comments in the
@@ -25,6 +25,7 @@ mod cost;
 mod fields;
 mod notes;
 mod operation;
+mod page;
 mod parameters;
 mod path;
 mod schemas;
@@ -39,6 +40,8 @@ use serde_json::Value;
 
 use super::json::JsonOptions;
 use super::schema::Schema;
+
+pub use page::{Page, page};
 
 /// Parameters of one operation. Fields of nested messages beyond are left out of the document, but work.
 pub const PARAMETERS_MAX: usize = 100;
