@@ -9,6 +9,7 @@ mod connection;
 mod counters;
 mod frames;
 mod listener;
+mod platform;
 mod request;
 mod respond;
 mod settings;
@@ -16,6 +17,8 @@ mod tls;
 mod transport;
 
 use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::modules::Deployments;
 use crate::observe::access::AccessLog;
@@ -27,6 +30,7 @@ pub use settings::Settings;
 pub use tls::{Tls, TlsError};
 
 use counters::Counters;
+use platform::Platform;
 
 /// What all connections of an edge share.
 #[derive(Clone)]
@@ -39,18 +43,21 @@ struct Shared {
     metrics: Metrics,
     access: AccessLog,
     counters: Counters,
+    platform: Platform,
 }
 
 impl Edge {
-    /// An edge that finds services in `deployments` and calls them through `router`.
+    /// An edge that finds services in `deployments` and calls them through `router`, until the host begins to leave.
     pub fn new(
         settings: Settings,
         deployments: Deployments,
         router: Router,
         metrics: Metrics,
         access: AccessLog,
+        leaving: CancellationToken,
     ) -> Self {
         let counters = Counters::register(&metrics);
-        Self(Arc::new(Shared { settings, deployments, router, metrics, access, counters }))
+        let platform = Platform::new(deployments.clone(), leaving, settings.reflection, settings.openapi);
+        Self(Arc::new(Shared { settings, deployments, router, metrics, access, counters, platform }))
     }
 }

@@ -15,7 +15,7 @@ pub mod frame;
 mod fuzz;
 pub mod health;
 pub mod json;
-mod messages;
+pub mod messages;
 pub mod metadata;
 pub mod openapi;
 pub mod problem;

@@ -182,7 +182,9 @@ async fn start(
         code = signals.next() => Some(code),
     };
     if code.is_none() {
-        let edge = Edge::new(config.edge.clone(), deployments.clone(), router, metrics, config.log.access);
+        let leaving = CancellationToken::new();
+        let access = config.log.access;
+        let edge = Edge::new(config.edge.clone(), deployments.clone(), router, metrics, access, leaving.clone());
         if let Some(tls) = &tls {
             tokio::spawn(tls.clone().watch(stop_edge.clone()));
         }
@@ -197,6 +199,7 @@ async fn start(
 
         tracing::info!(drain_ms = config.modules.drain_ms, "stopping: requests in flight may end");
         readiness.send_replace(Readiness::Draining);
+        leaving.cancel();
         loader.abort();
         let drained = async {
             if let Some(member) = &member {

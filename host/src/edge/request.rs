@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 
 use super::activity::InFlight;
 use super::body::{Outgoing, Unread, incoming, unread};
+use super::platform;
 use super::respond::finish_headers;
 use super::{Edge, Shared};
 use crate::call::{
@@ -86,6 +87,10 @@ pub(super) async fn handle(
             }
             Err(failure) => Err(failure),
         },
+        Err(error) if error.kind() == ErrorKind::NotFound && shared.platform.takes(request.uri().path()) => {
+            route = Some(platform::ROUTE.into());
+            platform::answer(shared, &mut head, request).await
+        }
         Err(error) => {
             let failure = Failure::Call(error);
             shared.metrics.unrouted().record(failure.http_status().as_u16(), head.grpc(&failure), head.begun.elapsed());
@@ -235,7 +240,7 @@ fn refused(shared: &Shared, head: &Head, routed: &Routed, failure: &Failure) {
 }
 
 /// The call that a request becomes.
-async fn to_call(
+pub(super) async fn to_call(
     shared: &Shared,
     head: &Head,
     request: hyper::Request<Unread>,

@@ -44,6 +44,10 @@ pub struct Settings {
     pub request_timeout_ms: u64,
     /// The largest message that is read to be turned into another form, in bytes: after decompression, and of streams each.
     pub message_bytes_max: u32,
+    /// Whether gRPC reflection tells everybody what the modules describe.
+    pub reflection: bool,
+    /// Whether `/openapi.json` and the page `/openapi` do.
+    pub openapi: bool,
     /// Requests in flight on one HTTP/2 connection.
     pub h2_streams_max: u32,
     /// Requests to the host `NAME.<domain>` go to the service `NAME`.
@@ -68,6 +72,8 @@ impl Default for Settings {
             connections_max: 10_000,
             request_timeout_ms: 10_000,
             message_bytes_max: 4 << 20,
+            reflection: true,
+            openapi: true,
             h2_streams_max: 256,
             domain: "localhost".to_owned(),
         }

@@ -14,6 +14,7 @@ use super::routes::{Destination, LeftOut, Lookup, Match, Routes};
 use super::source::{Error, Source};
 use crate::call::{CallError, ErrorKind, ServiceName, Side};
 use crate::policy::settings::PerCall;
+use crate::transcode::contract::Contract;
 use crate::transcode::settings::Settings as Json;
 
 /// What serves at one moment.
@@ -39,6 +40,26 @@ impl Table {
     /// All versions that take calls here, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Deployed>> {
         self.services.values()
+    }
+
+    /// What the services offer in other protocols, by name: of those that have descriptors.
+    pub fn contracts(&self) -> Vec<(ServiceName, Arc<Contract>)> {
+        let of = |name: &ServiceName, speech: &Speech| Some((name.clone(), speech.contract.clone()?));
+        let local = self.services.iter().filter_map(|(name, deployed)| of(name, deployed.speech()));
+        let remote = self.elsewhere().filter_map(|remote| of(remote.service(), remote.speech()));
+        local.chain(remote).collect()
+    }
+
+    /// Names of services, with the gRPC services that each of them has.
+    pub fn served(&self) -> impl Iterator<Item = (&str, &[String])> {
+        let local = self.services.values().map(|deployed| deployed.described());
+        let all = local.chain(self.elsewhere().map(|remote| remote.described()));
+        all.map(|described| (described.service().as_str(), described.grpc()))
+    }
+
+    /// Services that only others run.
+    fn elsewhere(&self) -> impl Iterator<Item = &Arc<RemoteService>> {
+        self.remotes.values().filter(|remote| !self.services.contains_key(remote.service()))
     }
 
     /// The services of this host and their ways in, for people.
@@ -125,6 +146,8 @@ struct Shared {
     writing: Mutex<()>,
     /// Counts the changes of what runs here.
     changes: watch::Sender<u64>,
+    /// Counts all changes.
+    all_changes: watch::Sender<u64>,
 }
 
 impl Deployments {
@@ -143,6 +166,11 @@ impl Deployments {
         self.0.changes.subscribe()
     }
 
+    /// Changes with every change of the table. What it counts means nothing.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.0.all_changes.subscribe()
+    }
+
     /// Replaces all services that others run. One that runs here too is this host's as long as it does.
     ///
     /// Returns which of their routes are left out, one line each: of those that several services have, the one of a
@@ -152,6 +180,7 @@ impl Deployments {
         let _writing = self.writing();
         let (table, left_out) = Table::of(self.0.table.load().services.clone(), remotes);
         self.0.table.store(Arc::new(table));
+        self.0.all_changes.send_modify(|count| *count = count.wrapping_add(1));
         left_out.iter().map(ToString::to_string).collect()
     }
 
@@ -241,6 +270,7 @@ impl Deployments {
         let table = change(&self.0.table.load())?;
         self.0.table.store(Arc::new(table));
         self.0.changes.send_modify(|count| *count = count.wrapping_add(1));
+        self.0.all_changes.send_modify(|count| *count = count.wrapping_add(1));
         Ok(())
     }
 

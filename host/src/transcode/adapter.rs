@@ -174,7 +174,7 @@ impl Recode {
 }
 
 /// A message with its length in front.
-pub(super) fn framed(flags: u8, payload: &[u8]) -> Bytes {
+pub fn framed(flags: u8, payload: &[u8]) -> Bytes {
     let mut out = BytesMut::with_capacity(frame::HEAD_BYTES + payload.len());
     frame::encode(flags, payload, &mut out);
     out.freeze()

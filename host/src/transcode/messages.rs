@@ -15,7 +15,7 @@ use crate::call::Body;
 
 /// What a body has next.
 #[derive(Debug)]
-pub(super) enum Item {
+pub enum Item {
     /// A message, without its compression.
     Message(Bytes),
     /// Nothing any more, and the trailers.
@@ -23,7 +23,7 @@ pub(super) enum Item {
 }
 
 /// The messages of a body.
-pub(super) struct Messages {
+pub struct Messages {
     body: Body,
     decoder: Decoder,
     encoding: Encoding,
@@ -39,7 +39,7 @@ pub(super) struct Messages {
 
 impl Messages {
     /// The messages of a body whose compressed ones are compressed as `encoding` says.
-    pub(super) fn new(body: Body, dialect: Dialect, encoding: Encoding, limits: FrameLimits) -> Self {
+    pub fn new(body: Body, dialect: Dialect, encoding: Encoding, limits: FrameLimits) -> Self {
         Self {
             body,
             decoder: Decoder::new(dialect, limits),
@@ -53,24 +53,24 @@ impl Messages {
     }
 
     /// The same of what a service answers.
-    pub(super) fn of_answer(mut self) -> Self {
+    pub fn of_answer(mut self) -> Self {
         self.is_answer = true;
         self
     }
 
     /// The same of a body in base64.
-    pub(super) fn in_base64(mut self) -> Self {
+    pub fn in_base64(mut self) -> Self {
         self.text = Some(TextDecoder::new());
         self
     }
 
     /// Whether all of the body is there.
-    pub(super) fn is_at_hand(&self) -> bool {
+    pub fn is_at_hand(&self) -> bool {
         !self.body.is_stream()
     }
 
     /// The next message, or the end, after which nothing may be asked for.
-    pub(super) fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Result<Item, Failure>> {
+    pub fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Result<Item, Failure>> {
         let is_answer = self.is_answer;
         self.poll(cx).map_err(|failure| if is_answer { failure.of_answer() } else { failure })
     }
@@ -114,13 +114,13 @@ impl Messages {
     }
 
     /// The next message, or the end.
-    pub(super) async fn next(&mut self) -> Result<Item, Failure> {
+    pub async fn next(&mut self) -> Result<Item, Failure> {
         std::future::poll_fn(|cx| self.poll_item(cx)).await
     }
 }
 
 /// All of a body, if it has no more than `max` bytes.
-pub(super) async fn whole(body: Body, max: usize) -> Result<Bytes, Failure> {
+pub async fn whole(body: Body, max: usize) -> Result<Bytes, Failure> {
     let too_large = || Failure::too_large(max);
     let mut stream = match body.try_into_full() {
         Ok((data, _)) if data.len() > max => return Err(too_large()),

@@ -27,7 +27,7 @@ use bytes::Bytes;
 
 pub use self::clash::{CLASHES_MAX, Clash, What};
 pub use self::conversation::{Conversation, REQUEST_BYTES_MAX, RequestError};
-pub use self::platform::SERVICES;
+pub use self::platform::{SERVICES, set as platform_set};
 pub use self::scan::{NAME_BYTES_MAX, NESTING_MAX};
 pub use self::tables::{FILES_MAX, IMPORTS_MAX, SET_BYTES_MAX, SYMBOLS_MAX};
 use self::tables::{File, Key, Keys, Tables};

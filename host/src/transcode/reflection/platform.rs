@@ -21,7 +21,7 @@ pub const SERVICES: [&str; 3] =
     ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
 
 /// The encoded set of their files, and of those of `google/protobuf/` that modules may leave out.
-pub(super) fn set() -> Bytes {
+pub fn set() -> Bytes {
     static SET: LazyLock<Bytes> = LazyLock::new(|| {
         let own = FileDescriptorSet { file: vec![health(), reflection("v1"), reflection("v1alpha")] };
         // One set after the other is both of them.
