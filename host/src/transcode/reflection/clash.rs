@@ -188,11 +188,10 @@ fn module_name(modules: &[Arc<str>], module: u32) -> String {
     modules.get(module as usize).map(ToString::to_string).unwrap_or_default()
 }
 
-/// The full name of a symbol that is in nothing but its package. The file was read before, and without errors.
+/// The full name of a symbol that is in nothing but its package.
 fn full_name(symbol: &Symbol, file: &File) -> String {
-    let package = scan::head(&file.bytes).map(|head| head.package).unwrap_or_default();
     let name = scan::name(symbol.descriptor(file));
-    match package {
+    match &*file.package {
         "" => name.to_owned(),
         package => format!("{package}.{name}"),
     }

@@ -40,6 +40,7 @@ impl Keys {
 pub(super) struct File {
     pub(super) module: u32,
     pub(super) name: Arc<str>,
+    pub(super) package: Box<str>,
     /// The name it is shown under instead, when another module has something else under its own.
     pub(super) shown: Option<Arc<str>>,
     /// Encoded, as it came.
@@ -175,7 +176,15 @@ impl Tables {
             Ok(())
         })?;
         let digest = digest(&bytes)?;
-        self.files.push(File { module, name: head.name.into(), shown: None, bytes, digest, imports: Box::default() });
+        self.files.push(File {
+            module,
+            name: head.name.into(),
+            package: head.package.into(),
+            shown: None,
+            bytes,
+            digest,
+            imports: Box::default(),
+        });
         self.spans.push(before..self.symbols.len());
         Ok(id)
     }

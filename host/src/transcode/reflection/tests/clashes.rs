@@ -30,10 +30,12 @@ fn files_with_nothing_but_a_name_in_common_are_shown_under_two() {
              `beta` as `beta/common.proto`"]
     );
     // All in one pool.
-    let pool = Client::new(&index).walk();
-    for (service, field) in [("a.Api", "of_a"), ("b.Api", "of_b")] {
-        let method = pool.get_service_by_name(service).unwrap().methods().next().unwrap();
-        assert!(method.input().get_field_by_name(field).is_some());
+    for mut client in [Client::new(&index), Client::that_forgets(&index)] {
+        let pool = client.walk();
+        for (service, field) in [("a.Api", "of_a"), ("b.Api", "of_b")] {
+            let method = pool.get_service_by_name(service).unwrap().methods().next().unwrap();
+            assert!(method.input().get_field_by_name(field).is_some());
+        }
     }
 
     let mut client = Client::new(&index);
@@ -80,6 +82,10 @@ fn versions_of_a_file_are_those_of_the_module_asked_about() {
         // What is only in another module does not change what was asked about before, as long as it is a file.
         client.file("google/protobuf/any.proto").unwrap();
         assert_eq!(field(&client.file("common.proto").unwrap()[0]), expected);
+    }
+    // What a service needs is in one answer.
+    for (service, expected) in [("b.Api", "second"), ("shop.Api", "first")] {
+        assert_eq!(field(&Client::that_forgets(&index).symbol(service).unwrap()[1]), expected);
     }
     // Conversations do not know of each other.
     assert_eq!(field(&Client::new(&index).symbol("shop.Common").unwrap()[0]), "first");

@@ -57,17 +57,26 @@ type Answered<T> = Result<T, (i32, String)>;
 pub(super) struct Client<'i> {
     pub(super) index: &'i Index,
     conversation: Conversation,
+    /// Whether each question has a stream of its own, as gRPC's client in Python does it.
+    forgets: bool,
     /// The files of the last answer, encoded.
     pub(super) last: Vec<Bytes>,
 }
 
 impl<'i> Client<'i> {
     pub(super) fn new(index: &'i Index) -> Self {
-        Self { index, conversation: Conversation::new(), last: Vec::new() }
+        Self { index, conversation: Conversation::new(), forgets: false, last: Vec::new() }
+    }
+
+    pub(super) fn that_forgets(index: &'i Index) -> Self {
+        Self { forgets: true, ..Self::new(index) }
     }
 
     fn ask(&mut self, question: Asked) -> Answered<Answer> {
         let request = asked("", question);
+        if self.forgets {
+            self.conversation = Conversation::new();
+        }
         let response = Response::decode(&*self.conversation.answer(self.index, &request).unwrap()).unwrap();
         match response.answer.unwrap() {
             Answer::Error(error) => Err((error.code, error.message)),
