@@ -5,7 +5,7 @@
 //! defaults, to services that have no routes of their own: `Host: NAME.<domain>`, the full name of a gRPC service,
 //! the prefix `/NAME/`. It makes no difference whether a service runs here or on other hosts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::fmt;
 use std::sync::Arc;
 
@@ -78,18 +78,27 @@ pub(super) enum Lookup {
     None,
 }
 
-/// A route that was left out, because another service has the same one.
+/// A way in that was left out, because another service has the same one.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct LeftOut {
-    service: ServiceName,
-    route: String,
-    taken_by: ServiceName,
+pub(super) enum LeftOut {
+    /// The other one's stays.
+    Route { service: ServiceName, route: String, taken_by: ServiceName },
+    /// Nobody can tell whose calls of it are.
+    Grpc { name: String, services: [ServiceName; 2] },
 }
 
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { service, route, taken_by } = self;
-        write!(f, "the route {route} of `{service}` is left out: `{taken_by}` has the same one")
+        match self {
+            Self::Route { service, route, taken_by } => {
+                write!(f, "the route {route} of `{service}` is left out: `{taken_by}` has the same one")
+            }
+            Self::Grpc { name, services: [one, other] } => write!(
+                f,
+                "the gRPC service {name} is not reached by its name: `{one}` and `{other}` both describe it; \
+                 `services` in [grpc] of a manifest says which ones a module serves"
+            ),
+        }
     }
 }
 
@@ -141,7 +150,7 @@ impl Routes {
             let same = taken.entry((route.host.clone(), route.path.shape())).or_default();
             if let Some((_, owner)) = same.iter().find(|(methods, _)| methods.overlap(&route.methods)) {
                 let (service, taken_by) = (described.service().clone(), owner.clone());
-                left_out.push(LeftOut { service, route: written(route), taken_by });
+                left_out.push(LeftOut::Route { service, route: written(route), taken_by });
                 continue;
             }
             same.push((route.methods.clone(), described.service().clone()));
@@ -156,7 +165,15 @@ impl Routes {
         if described.ways().is_empty() {
             self.defaults.insert(described.service().as_str().to_owned(), to.clone());
             for service in described.grpc() {
-                self.grpc.entry(service.clone()).and_modify(|other| *other = None).or_insert_with(|| Some(to.clone()));
+                match self.grpc.entry(service.clone()) {
+                    hash_map::Entry::Vacant(free) => drop(free.insert(Some(to.clone()))),
+                    hash_map::Entry::Occupied(mut taken) => {
+                        if let Some(other) = taken.insert(None) {
+                            let services = [other.described().service().clone(), described.service().clone()];
+                            left_out.push(LeftOut::Grpc { name: service.clone(), services });
+                        }
+                    }
+                }
             }
             self.add_rules(to, left_out);
         }
@@ -169,7 +186,7 @@ impl Routes {
             let Ok(template) = Template::parse(&bound.rule.template) else { continue };
             let rest = Rest { to: to.clone(), label: bound.label.clone() };
             if let Err(taken) = self.rest.insert(bound.rule.method.clone(), template, rest) {
-                left_out.push(LeftOut {
+                left_out.push(LeftOut::Route {
                     service: described.service().clone(),
                     route: format!("{} {}", bound.rule.method, bound.rule.template),
                     taken_by: taken.by.to.described().service().clone(),

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::deployed::{Deployed, Entered};
 use super::described::Speech;
 use super::remote::RemoteService;
-use super::routes::{Destination, LeftOut, Lookup, Match, Routes};
+use super::routes::{Destination, Lookup, Match, Routes};
 use super::source::{Error, Source};
 use crate::call::{CallError, ErrorKind, ServiceName, Side};
 use crate::policy::settings::PerCall;
@@ -24,6 +24,8 @@ pub struct Table {
     /// Services that other hosts run. Some may run here too.
     remotes: BTreeMap<ServiceName, Arc<RemoteService>>,
     routes: Routes,
+    /// Ways in that were left out, a line each.
+    left_out: Vec<String>,
 }
 
 impl Table {
@@ -75,23 +77,21 @@ impl Table {
         }
         Deployments::conflict(deployed.source(), services.values().map(|other| other.source()))?;
         services.insert(deployed.service().clone(), deployed.clone());
-        Ok(Self::of(services, self.remotes.clone()).0)
+        Ok(Self::of(services, self.remotes.clone()))
     }
 
     fn without(&self, service: &ServiceName) -> Self {
         let mut services = self.services.clone();
         services.remove(service);
-        Self::of(services, self.remotes.clone()).0
+        Self::of(services, self.remotes.clone())
     }
 
-    fn of(
-        services: BTreeMap<ServiceName, Arc<Deployed>>,
-        remotes: BTreeMap<ServiceName, Arc<RemoteService>>,
-    ) -> (Self, Vec<LeftOut>) {
+    fn of(services: BTreeMap<ServiceName, Arc<Deployed>>, remotes: BTreeMap<ServiceName, Arc<RemoteService>>) -> Self {
         let local = services.values().cloned().map(Destination::Local);
         let elsewhere = remotes.values().filter(|remote| !services.contains_key(remote.service()));
         let (routes, left_out) = Routes::new(local.chain(elsewhere.cloned().map(Destination::Remote)));
-        (Self { services, remotes, routes }, left_out)
+        let left_out = left_out.iter().map(ToString::to_string).collect();
+        Self { services, remotes, routes, left_out }
     }
 }
 
@@ -173,15 +173,15 @@ impl Deployments {
 
     /// Replaces all services that others run. One that runs here too is this host's as long as it does.
     ///
-    /// Returns which of their routes are left out, one line each: of those that several services have, the one of a
+    /// Returns which ways in are left out, one line each; the log has said so of those that are new: of those that several services have, the one of a
     /// service of this host stays, else that of the service whose name comes first.
     pub fn set_remote(&self, services: Vec<Arc<RemoteService>>) -> Vec<String> {
         let remotes = services.into_iter().map(|remote| (remote.service().clone(), remote)).collect();
         let _writing = self.writing();
-        let (table, left_out) = Table::of(self.0.table.load().services.clone(), remotes);
-        self.0.table.store(Arc::new(table));
-        self.0.all_changes.send_modify(|count| *count = count.wrapping_add(1));
-        left_out.iter().map(ToString::to_string).collect()
+        let table = Table::of(self.0.table.load().services.clone(), remotes);
+        let left_out = table.left_out.clone();
+        self.replace(table);
+        left_out
     }
 
     /// Whether a module can serve beside others.
@@ -268,10 +268,19 @@ impl Deployments {
     fn change(&self, change: impl FnOnce(&Table) -> Result<Table, Error>) -> Result<(), Error> {
         let _writing = self.writing();
         let table = change(&self.0.table.load())?;
-        self.0.table.store(Arc::new(table));
+        self.replace(table);
         self.0.changes.send_modify(|count| *count = count.wrapping_add(1));
-        self.0.all_changes.send_modify(|count| *count = count.wrapping_add(1));
         Ok(())
+    }
+
+    /// Says what is left out now and was not before.
+    fn replace(&self, table: Table) {
+        let table = Arc::new(table);
+        let before = self.0.table.swap(table.clone());
+        for line in table.left_out.iter().filter(|line| !before.left_out.contains(*line)) {
+            tracing::warn!("{line}");
+        }
+        self.0.all_changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     fn writing(&self) -> MutexGuard<'_, ()> {

@@ -70,7 +70,6 @@ pub async fn follow(deployments: Deployments, catalogue: Reader, client: Client,
     let mut follower =
         Follower { catalogue, client, known: HashMap::new(), fetching: HashSet::new(), attempts: 0, fresh: false };
     let mut fetches = JoinSet::new();
-    let mut told = Vec::new();
     changes.mark_changed();
     loop {
         tokio::select! {
@@ -84,12 +83,7 @@ pub async fn follow(deployments: Deployments, catalogue: Reader, client: Client,
         }
         let fresh = follower.look(&mut fetches);
         if fresh {
-            let complaints =
-                deployments.set_remote(follower.known.values().map(|(_, service)| service.clone()).collect());
-            for complaint in complaints.iter().filter(|complaint| !told.contains(*complaint)) {
-                tracing::warn!("{complaint}");
-            }
-            told = complaints;
+            deployments.set_remote(follower.known.values().map(|(_, service)| service.clone()).collect());
         }
     }
 }
