@@ -28,6 +28,7 @@ mod grants;
 mod interop;
 mod isolation;
 mod limits;
+mod openapi;
 mod operations;
 mod policies;
 mod remote;

@@ -7,7 +7,7 @@
 //! What OpenAPI cannot say is written down as follows.
 //! - A variable of several segments, `{name=shelves/*}`, is one parameter with a `pattern` and `x-hostel-slashes`. Where two
 //!   operations would so get the same path, the later one has its segments spelled out: `/shelves/{name.2}`.
-//! - A stream is a text, and its messages are in `x-itemSchema`, which OpenAPI 3.2 has without the `x-`.
+//! - A stream is a text, and its messages are what is in its `contentSchema`.
 //! - Members of a `oneof` are listed in `x-oneof` and in their descriptions. Schemas that exclude each other would say it to
 //!   validators, but are of no use to whoever reads them or makes code of them.
 //! - `NaN` and the infinities, which are texts in JSON, are not in the schemas of numbers; neither are numbers in those of

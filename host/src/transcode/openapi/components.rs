@@ -1,6 +1,6 @@
 //! The schemas of a document, by their names.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
@@ -30,29 +30,36 @@ impl Components {
         budget: &mut Budget,
     ) -> usize {
         let mut made = Vec::new();
+        // What a type that is there already would cost, if it had to be there once more.
+        let mut shared = HashMap::new();
         let mut renamed = HashMap::new();
         while let Some((name, definition)) = schemas.next() {
             if !budget.is_empty() {
                 let schema = schemas.definition(&definition);
-                if self.schemas.get(&name) == Some(&schema) || budget.take(cost::of(&schema)) {
+                let is_there = self.schemas.get(&name) == Some(&schema);
+                if is_there || budget.take(cost::of(&schema)) {
+                    if is_there {
+                        shared.insert(name.clone(), cost::of(&schema));
+                    }
                     made.push((name, schema));
                     continue;
                 }
             }
             renamed.insert(name, LEFT_OUT.to_owned());
         }
-        let left_out = renamed.len();
-        if left_out > 0 {
-            let stub = json!({ "description": "There is no room for this type in the document." });
-            self.schemas.insert(LEFT_OUT.to_owned(), stub);
-        }
         let differing = self.differing(&made, &renamed);
         if !differing.is_empty() {
             let label = self.label(service);
-            renamed.extend(differing.into_iter().map(|name| {
-                let with_label = format!("{label}-{name}");
-                (name, with_label)
-            }));
+            for name in differing {
+                let fits = shared.get(&name).is_none_or(|cost| budget.take(*cost));
+                let new = if fits { format!("{label}-{name}") } else { LEFT_OUT.to_owned() };
+                renamed.insert(name, new);
+            }
+        }
+        let left_out = renamed.values().filter(|name| *name == LEFT_OUT).count();
+        if left_out > 0 {
+            let stub = json!({ "description": "There is no room for this type in the document." });
+            self.schemas.insert(LEFT_OUT.to_owned(), stub);
         }
         for (name, mut schema) in made {
             rename(&mut schema, &renamed);
@@ -67,7 +74,7 @@ impl Components {
 
     /// Those of a part's types that other parts have defined differently. That goes up through what refers to them: what
     /// looks the same is not, if its parts are others.
-    fn differing(&self, made: &[(String, Value)], left_out: &HashMap<String, String>) -> HashSet<String> {
+    fn differing(&self, made: &[(String, Value)], left_out: &HashMap<String, String>) -> BTreeSet<String> {
         let mut users: HashMap<&str, Vec<&str>> = HashMap::new();
         for (name, schema) in made {
             references(schema, &mut |used| users.entry(used).or_default().push(name));

@@ -66,9 +66,8 @@ pub(super) fn operation(
     let comment = schemas.notes.comment(&descriptor.parent_file(), descriptor.path());
     let summary = text::summary(&comment);
     notes.insert(0, text::beyond(&comment, &summary).unwrap_or_default().to_owned());
-    if !summary.is_empty() {
-        operation.insert("summary".to_owned(), summary.into());
-    }
+    let summary = if summary.is_empty() { descriptor.name().to_owned() } else { summary };
+    operation.insert("summary".to_owned(), summary.into());
     describe(&mut operation, &notes);
     operation.insert("tags".to_owned(), json!([descriptor.parent_service().full_name()]));
     let options = descriptor.method_descriptor_proto().options.as_ref();
@@ -118,7 +117,7 @@ fn one(schemas: &mut Schemas<'_>, field: &FieldDescriptor, bound: &[Vec<FieldDes
 fn request(body: Body, is_required: bool, is_stream: bool) -> Value {
     let content = match body {
         Body::Raw => raw(),
-        Body::Json(item) if is_stream => json!({ LINES: stream(item, "Messages in JSON, one on each line.") }),
+        Body::Json(item) if is_stream => json!({ LINES: stream(LINES, item, "Messages in JSON, one on each line.") }),
         Body::Json(schema) => json!({ JSON: { "schema": schema } }),
     };
     let mut request = Map::new();
@@ -144,8 +143,8 @@ fn responses(schemas: &mut Schemas<'_>, method: &Method, rule: &HttpRule) -> Res
     let content = match body {
         Body::Raw => raw(),
         Body::Json(item) if method.server_streaming => json!({
-            LINES: stream(item.clone(), "Messages in JSON, one on each line, as they come."),
-            EVENTS: stream(item, "Messages in JSON, each the data of an event, as they come."),
+            LINES: stream(LINES, item.clone(), "Messages in JSON, one on each line, as they come."),
+            EVENTS: stream(EVENTS, item, "Messages in JSON, each the data of an event, as they come."),
         }),
         Body::Json(schema) => json!({ JSON: { "schema": schema } }),
     };
@@ -160,7 +159,12 @@ fn raw() -> Value {
     json!({ "*/*": { "schema": { "type": "string", "format": "binary" } } })
 }
 
-/// In a document of 3.1 there is no word for the schema of one message.
-fn stream(item: Value, description: &str) -> Value {
-    json!({ "schema": { "type": "string", "description": description }, "x-itemSchema": item })
+/// OpenAPI 3.1 has no word for the schema of one message, but JSON Schema has one for what is inside of a text.
+fn stream(media_type: &str, item: Value, description: &str) -> Value {
+    json!({ "schema": {
+        "type": "string",
+        "description": description,
+        "contentMediaType": media_type,
+        "contentSchema": { "type": "array", "items": item },
+    } })
 }

@@ -63,6 +63,8 @@ fn an_operation_says_what_the_comment_says() {
     let list = operation(&document, "/v1/{shelf}/parcels", "get");
     assert_eq!((&list["summary"], &list["description"]), (&json!("Lists parcels"), &Value::Null));
     assert_eq!(operation(&document, "/v1/parcels/{id}", "delete")["deprecated"], true);
+    let silent = operation(&document, "/depot.v1.Depot/Talk", "post");
+    assert_eq!((&silent["summary"], &silent["description"]), (&json!("Talk"), &Value::Null));
 }
 
 #[test]
@@ -198,11 +200,14 @@ fn streams_are_lines_and_events() {
     let content = watch["responses"]["200"]["content"].as_object().unwrap();
     assert_eq!(content.keys().collect::<Vec<_>>(), ["application/x-ndjson", "text/event-stream"]);
     for media in content.values() {
-        assert_eq!(media["x-itemSchema"], reference("depot.v1.Event"));
+        assert_eq!(media["schema"]["contentSchema"]["items"], reference("depot.v1.Event"));
         assert_eq!(media["schema"]["type"], "string");
     }
     let fill = operation(&document, "/depot.v1.Depot/Fill", "post");
-    assert_eq!(fill["requestBody"]["content"]["application/x-ndjson"]["x-itemSchema"], reference("depot.v1.Parcel"));
+    assert_eq!(
+        fill["requestBody"]["content"]["application/x-ndjson"]["schema"]["contentSchema"]["items"],
+        reference("depot.v1.Parcel")
+    );
     assert_eq!(fill["responses"]["200"]["content"]["application/json"]["schema"], reference("depot.v1.Count"));
     let talk = operation(&document, "/depot.v1.Depot/Talk", "post");
     assert!(talk["requestBody"]["content"]["application/x-ndjson"].is_object());

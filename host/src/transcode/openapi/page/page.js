@@ -5,8 +5,6 @@
   const SHOWN_MAX = 1 << 20; // characters of an answer
   const OPEN_MAX = 30; // operations that a filter opens groups for
   const METHODS = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
-  const LINES = "application/x-ndjson";
-  const EVENTS = "text/event-stream";
   const main = document.getElementById("main");
   const filter = document.getElementById("filter");
   const count = document.getElementById("count");
@@ -149,6 +147,8 @@
     return make("div", { class: "field" }, make("label", { htmlFor: input.id }, label), make("div", null, input, notes));
   }
 
+  // The schema of one message, if it is a stream.
+  const itemOf = media => ((media.schema || {}).contentSchema || {}).items;
   const mediaOf = content => Object.entries(content || {});
 
   function parameterInput(parameter) {
@@ -187,7 +187,7 @@
     const body = bodies.length ? make("textarea", { rows: 8, spellcheck: false }) : null;
     if (body) {
       const [name, media] = bodies[0];
-      const item = media["x-itemSchema"];
+      const item = itemOf(media);
       if (item) body.value = JSON.stringify(example(item)) + "\n";
       else if (name !== "*/*") body.value = JSON.stringify(example(media.schema), null, 2);
     }
@@ -325,7 +325,7 @@
   function contents(title, content) {
     return mediaOf(content).map(([type, media]) => make("div", null,
       make("h3", null, `${title} `, make("code", null, type)),
-      media["x-itemSchema"] ? [prose((media.schema || {}).description), schemaView(media["x-itemSchema"])] : schemaView(media.schema)));
+      itemOf(media) ? [prose(media.schema.description), schemaView(itemOf(media))] : schemaView(media.schema)));
   }
 
   function operationBody(path, method, operation) {

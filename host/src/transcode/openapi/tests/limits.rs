@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::testing::*;
 use super::super::{
-    COMMENT_BYTES_MAX, LEFT_OUT_MAX, Options, PARAMETER_DEPTH_MAX, PARAMETERS_MAX, cost, document, text,
+    COMMENT_BYTES_MAX, LEFT_OUT_MAX, Options, PARAMETER_DEPTH_MAX, PARAMETERS_MAX, Part, cost, document, text,
 };
 use super::invariants::check;
 
@@ -180,4 +180,27 @@ fn rules_that_make_no_sense_are_left_out() {
         assert_eq!(count(&document, "paths"), 0, "{rule}");
         assert_eq!(document["x-hostel-left-out"][0]["reason"], reason, "{rule}");
     }
+}
+
+/// Types that look the same but are made of others are in the document once for each service, and cost each time.
+#[test]
+fn types_that_only_differ_inside_need_room_too() {
+    let chain = |inner: &str| {
+        let mut text = String::from("service S { rpc M(L1) returns (L1); }\n");
+        for level in 1..100 {
+            let _ = writeln!(text, "message L{level} {{ L{} next = 1; }}", level + 1);
+        }
+        schema(&format!("{text}message L100 {{ {inner} last = 1; }}"))
+    };
+    let schemas = ["string", "int32", "bool", "bytes", "double", "float", "int64", "uint32"].map(chain);
+    let prefixes = ["/a", "/b", "/c", "/d", "/e", "/f", "/g", "/h"];
+    let all = schemas.iter().zip(prefixes);
+    let parts: Vec<Part<'_>> = all.map(|(schema, prefix)| Part { prefix, ..part("same", schema) }).collect();
+    let one = cost::of(&document(&parts[..1], &Options::default()));
+    let whole = document(&parts, &Options::default());
+    check(&whole);
+    assert_eq!(whole["components"]["schemas"].as_object().unwrap().len(), 8 * 100 + 1);
+    let cut = document(&parts, &Options { memory_max: 3 * one, ..Options::default() });
+    check(&cut);
+    assert!(cost::of(&cut) < 5 * one, "{} is more than {one}", cost::of(&cut));
 }
