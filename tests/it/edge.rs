@@ -4,11 +4,14 @@ mod ending;
 mod floods;
 mod tls;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use crate::harness::guests::{ECHO, LEAN_BARE};
 use crate::harness::host::Host;
 use crate::harness::http::{Client, get, pushed, request};
+use crate::harness::logs::Event;
 use crate::harness::raw::Raw;
 use crate::harness::tiny;
 use crate::harness::wait::{LONG, eventually, within};
@@ -214,6 +217,36 @@ async fn connections_have_a_limit_and_more_wait() {
     open.pop();
     let reply = within("the fourth connection is served", SOON, waiting.reply()).await;
     assert_eq!(reply.expect("a response").status, 200);
+}
+
+/// Who cannot accept waits and tries again; who is connected does not notice.
+#[tokio::test]
+async fn running_out_of_files_is_no_end() {
+    let host = Host::builder().module("tiny", &tiny::answering("x")).start().await;
+    let mut open = Raw::connect(host.edge).await;
+    assert_eq!(open.get("/tiny/").await.status, 200);
+    let pid = Pid::from_raw(host.process.pid().try_into().unwrap());
+    let files = std::fs::read_dir(format!("/proc/{}/fd", host.process.pid())).unwrap().count();
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let few = Rlimit { current: Some(files as u64 + 2), maximum };
+    let many = prlimit(pid, Resource::Nofile, few).unwrap();
+    let begun = Instant::now();
+    let mut waiting = Vec::new();
+    for _ in 0..20 {
+        let mut connection = Raw::connect(host.edge).await;
+        connection.send("GET /tiny/ HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        waiting.push(connection);
+    }
+    let refused = |event: &Event| event.message().contains("cannot accept a connection");
+    host.logs("it cannot accept", refused).await;
+    assert_eq!(open.get("/tiny/").await.status, 200);
+    prlimit(pid, Resource::Nofile, many).unwrap();
+    for connection in &mut waiting {
+        let reply = within("a response", LONG, connection.reply()).await;
+        assert_eq!(reply.expect("a response").status, 200);
+    }
+    let tried = host.logs.matching(refused).len();
+    assert!(tried as f64 <= 2.0 + begun.elapsed().as_secs_f64() * 10.0, "{tried} times in {:?}", begun.elapsed());
 }
 
 #[tokio::test]

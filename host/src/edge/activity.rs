@@ -160,8 +160,10 @@ impl Activity {
             {
                 return reason;
             }
-            // A head may begin, or idleness, while this waits for something else; these must not get more time for that.
-            tokio::time::sleep_until(due.min(now + limits.head.min(limits.idle))).await;
+            // A head may begin, or idleness, or HTTP/2, while this waits for something else; these must not get more time
+            // for that.
+            let again = limits.head.min(limits.idle).min(limits.silent);
+            tokio::time::sleep_until(due.min(now + again)).await;
         }
     }
 
@@ -190,7 +192,7 @@ impl State {
             }
         };
         let first = [quiet, dead, age].into_iter().flatten().min_by_key(|(_, due)| *due);
-        first.map_or((None, now + limits.head), |(reason, due)| (Some(reason), due))
+        first.map_or((None, now + limits.idle), |(reason, due)| (Some(reason), due))
     }
 }
 

@@ -181,7 +181,7 @@ async fn converse(
                 if activity.is_flooded() {
                     counters.closed(Reason::Flood);
                 }
-                tracing::debug!(%client, %error, "a connection ended with an error");
+                tracing::debug!(%client, ?error, "a connection ended with an error");
                 return Ended::Finished;
             }
             () = stop.cancelled(), if !stopping => {

@@ -103,7 +103,11 @@ async fn an_old_connection_of_http2_is_told_to_go() {
     let (mut last, mut answered) = (None, Vec::new());
     while let Some(frame) = client.next().await {
         match frame.kind {
-            GOAWAY => last = Some(frame.payload[..8].to_vec()),
+            GOAWAY => {
+                last = Some(frame.payload[..8].to_vec());
+                // Too late, and whoever sends it can know.
+                assert!(client.send(&get_frame(5, "/echo/hello/x")).await);
+            }
             HEADERS => answered.push(frame.stream),
             _ => {}
         }

@@ -10,6 +10,7 @@ use crate::harness::frames::{
 use crate::harness::guests::ECHO;
 use crate::harness::host::Host;
 use crate::harness::http::Client;
+use crate::harness::logs::Event;
 use crate::harness::wait::{LONG, eventually};
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -23,7 +24,11 @@ struct Target {
 
 impl Target {
     async fn new(config: &str) -> Self {
-        let host = Host::builder().guest(&ECHO).config(&format!("[edge]\n{config}\n")).start().await;
+        let host = Host::builder()
+            .guest(&ECHO)
+            .config(&format!("[log]\nfilter = \"info,hostel::edge=debug\"\n[edge]\n{config}\n"))
+            .start()
+            .await;
         let other = Client::h2(host.edge);
         // Code and buffers are there after the first calls.
         for _ in 0..20 {
@@ -97,7 +102,11 @@ async fn streams_that_are_reset_when_they_are_taken_up() {
         rounds += 1;
         assert!(rounds < 400, "20,000 requests were given up, and nobody minds");
     }
-    assert_eq!(target.closed("flood").await, 1.0);
+    // When the host is busy, many are reset before they are taken up after all.
+    let refused = |event: &Event| event.message() == "a connection ended with an error";
+    let how = target.host.logs("the connection is ended", refused).await;
+    let is_flood = how.contains("the client floods the connection") || how.contains("ENHANCE_YOUR_CALM");
+    assert!(is_flood, "{how:?}");
     target.is_well().await;
 }
 

@@ -69,6 +69,19 @@ async fn a_silent_client_is_dead_over_http2_only() {
     assert!(tokio::time::timeout(SILENT * 3, activity.overdue(&LIMITS)).await.is_err());
 }
 
+/// What is due sooner than what was waited for at first is not missed.
+#[tokio::test(start_paused = true)]
+async fn what_begins_later_and_ends_sooner_is_seen() {
+    let limits = Limits { head: IDLE, idle: IDLE, silent: HEAD, ..LIMITS };
+    let activity = Activity::new();
+    let speaking = activity.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(HEAD / 5).await;
+        speaking.hears(true, false)
+    });
+    assert_eq!(activity.comes(&limits).await, (Reason::Dead, HEAD + HEAD / 5));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_old_connection_of_http2_has_a_grace() {
     let activity = Activity::new();
