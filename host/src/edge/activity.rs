@@ -5,8 +5,9 @@
 //! is incomplete, or nothing is in flight, for too long. That works alike for both versions of HTTP, and before it is
 //! known which one it is.
 //!
-//! A client may also be gone without a word, which only HTTP/2 can find out in time: it is asked, and anything that arrives
-//! is an answer, because the one to the question may be far behind in a queue of data.
+//! A client may also be gone without a word. HTTP/2 can find out in time: it is asked, and anything that arrives is an
+//! answer, because the one to the question may be far behind in a queue of data. With either version, a client that takes
+//! nothing of what it is sent for as long is no better.
 //!
 //! And a connection may be old: it is kept by a client that would never look for another host otherwise. Over HTTP/2 the
 //! client is told, and what is in flight has a grace to end. Over HTTP/1.1 only a response can say it. So an idle
@@ -40,6 +41,8 @@ struct State {
     is_http2: bool,
     /// When anything was last heard of the client.
     heard: Instant,
+    /// Since when there are bytes for the client that it does not take.
+    stuck_since: Option<Instant>,
     opened: Instant,
     leaving: Option<Leaving>,
     is_flooded: bool,
@@ -89,6 +92,7 @@ impl Activity {
             head_since: None,
             is_http2: false,
             heard: now,
+            stuck_since: None,
             opened: now,
             leaving: None,
             is_flooded: false,
@@ -125,6 +129,11 @@ impl Activity {
             }
             state.given_up <= GIVEN_UP_MAX || state.given_up * 2 <= state.begun
         })
+    }
+
+    /// Whether the client takes what it is sent; to be told when that changes.
+    pub(super) fn stuck(&self, is_stuck: bool) {
+        self.with(|state| state.stuck_since = is_stuck.then(Instant::now));
     }
 
     /// Notes that the connection ends because of what the client sends.
@@ -183,6 +192,7 @@ impl State {
             (0, None) => Some((Reason::Idle, self.idle_since + limits.idle)),
         };
         let dead = self.is_http2.then(|| (Reason::Dead, self.heard + limits.silent));
+        let stuck = self.stuck_since.map(|since| (Reason::Dead, since + limits.silent));
         let age = match self.leaving {
             None => limits.age.map(|age| (Reason::Age, self.opened + age)),
             Some(Leaving { since, is_secret: false }) => Some((Reason::Grace, since + limits.grace)),
@@ -191,7 +201,7 @@ impl State {
                 (self.in_flight > 0).then(|| (Reason::Grace, since.max(self.last_begun) + limits.grace))
             }
         };
-        let first = [quiet, dead, age].into_iter().flatten().min_by_key(|(_, due)| *due);
+        let first = [quiet, dead, stuck, age].into_iter().flatten().min_by_key(|(_, due)| *due);
         first.map_or((None, now + limits.idle), |(reason, due)| (Some(reason), due))
     }
 }

@@ -60,13 +60,24 @@ pub(super) struct Watched {
     activity: Activity,
     frames: Frames,
     back: Option<oneshot::Sender<Transport>>,
+    /// Whether the last write had to wait.
+    is_stuck: bool,
 }
 
 impl Watched {
     pub(super) fn new(stream: Transport, activity: Activity) -> (Self, oneshot::Receiver<Transport>) {
         let (back, given_back) = oneshot::channel();
         let frames = Frames::new(stream.alpn() == Some(b"h2"));
-        (Self { stream: Some(stream), activity, frames, back: Some(back) }, given_back)
+        (Self { stream: Some(stream), activity, frames, back: Some(back), is_stuck: false }, given_back)
+    }
+}
+
+impl Watched {
+    fn wrote(&mut self, is_stuck: bool) {
+        if is_stuck != self.is_stuck {
+            self.is_stuck = is_stuck;
+            self.activity.stuck(is_stuck);
+        }
     }
 }
 
@@ -122,6 +133,7 @@ impl AsyncWrite for Watched {
         if let Poll::Ready(Ok(written)) = polled {
             this.frames.sent(bytes.get(..written).unwrap_or_default());
         }
+        this.wrote(polled.is_pending());
         polled
     }
 
@@ -159,6 +171,7 @@ impl AsyncWrite for Watched {
                 written -= sent;
             }
         }
+        this.wrote(polled.is_pending());
         polled
     }
 

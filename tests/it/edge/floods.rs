@@ -11,6 +11,7 @@ use crate::harness::guests::ECHO;
 use crate::harness::host::Host;
 use crate::harness::http::Client;
 use crate::harness::logs::Event;
+use crate::harness::raw::Raw;
 use crate::harness::wait::{LONG, eventually};
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -213,6 +214,14 @@ async fn responses_that_nobody_reads() {
         let grown = memory(&target.host).await - target.memory;
         assert!(grown < 160.0 * MIB, "{} MiB more than before", grown / MIB);
         (dead == 4.0).then_some(()).ok_or_else(|| format!("{dead} are"))
+    })
+    .await;
+    drop(clients);
+    let mut client = Raw::connect(target.host.edge).await;
+    client.send("GET /echo/stream/100000 HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    eventually("over HTTP/1.1 too", LONG, async || {
+        let dead = target.closed("dead").await;
+        (dead == 5.0).then_some(()).ok_or_else(|| format!("{dead} are"))
     })
     .await;
     target.host.in_flight("echo", 0).await;

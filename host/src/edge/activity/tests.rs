@@ -69,6 +69,24 @@ async fn a_silent_client_is_dead_over_http2_only() {
     assert!(tokio::time::timeout(SILENT * 3, activity.overdue(&LIMITS)).await.is_err());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_is_dead_over_either() {
+    for is_http2 in [false, true] {
+        let activity = Activity::new();
+        let _request = activity.begin();
+        if is_http2 {
+            let answering = activity.clone();
+            tokio::spawn(async move { answering.answers(SILENT * 9).await });
+        }
+        activity.stuck(true);
+        tokio::time::sleep(SILENT / 2).await;
+        activity.stuck(false);
+        assert!(tokio::time::timeout(SILENT * 3, activity.overdue(&LIMITS)).await.is_err());
+        activity.stuck(true);
+        assert_eq!(activity.comes(&LIMITS).await, (Reason::Dead, SILENT));
+    }
+}
+
 /// What is due sooner than what was waited for at first is not missed.
 #[tokio::test(start_paused = true)]
 async fn what_begins_later_and_ends_sooner_is_seen() {
