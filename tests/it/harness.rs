@@ -11,6 +11,7 @@ pub mod guests;
 pub mod host;
 pub mod http;
 pub mod install;
+pub mod library;
 pub mod load;
 pub mod logs;
 pub mod network;

@@ -34,6 +34,7 @@ guests! {
     INTEROP = "interop" at "wasm32-wasip2/release/interop.wasm";
     INTEROP_CALLER = "interop-caller" at "wasm32-wasip2/release/interop_caller.wasm";
     LEAN_BARE = "lean-bare" at "wasm32-wasip2/release/lean_bare.wasm";
+    LIBRARY = "library" at "wasm32-wasip2/release/library.wasm";
     MARKED = "marked" at "wasm32-wasip2/release/marked.wasm";
     PYTHON_HELLO = "python-hello" at "python-hello.wasm";
     RELAY = "relay" at "wasm32-wasip2/release/relay.wasm";

@@ -1,11 +1,19 @@
-//! Passes gRPC calls of every kind on to the service `echo`: the client's side of the SDK.
+//! Passes gRPC calls of every kind on to the service `echo`, and HTTP requests to any: the client's side of the SDK.
 
 use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt};
 use hostel_sdk::{
-    Channel,
-    axum::{Router, extract::Path, http::StatusCode, routing::get},
+    CallError, Channel, ErrorKind,
+    axum::{
+        Router,
+        body::Body,
+        extract::{Path, Request as HttpRequest},
+        http::{StatusCode, Uri, uri},
+        response::Response as HttpResponse,
+        routing::{any, get},
+    },
+    http,
     tonic::{self, Request, Response, Status, Streaming},
 };
 use pb::{EchoReply, EchoRequest, echo_client::EchoClient, echo_server};
@@ -16,7 +24,10 @@ mod pb {
 }
 
 fn app() -> Router {
-    Router::new().route("/via/{name}", get(via)).merge(hostel_sdk::grpc(echo_server::EchoServer::new(Relay)))
+    Router::new()
+        .route("/via/{name}", get(via))
+        .route("/on/{service}/{*path}", any(on))
+        .merge(hostel_sdk::grpc(echo_server::EchoServer::new(Relay)))
 }
 
 hostel_sdk::serve!(app);
@@ -33,6 +44,16 @@ async fn via(Path(name): Path<String>) -> Result<String, (StatusCode, String)> {
         Ok(reply) => Ok(reply.into_inner().text),
         Err(status) => Err((StatusCode::BAD_GATEWAY, format!("{:?}: {}\n", status.code(), status.message()))),
     }
+}
+
+/// Passes an HTTP request on as it is, to the path after `/on/SERVICE`.
+async fn on(Path((service, path)): Path<(String, String)>, request: HttpRequest) -> Result<HttpResponse, CallError> {
+    let (mut parts, body) = request.into_parts();
+    let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let uri = format!("http://{service}.internal/{path}{query}").parse::<Uri>();
+    parts.uri = uri.map_err(|error: uri::InvalidUri| CallError::new(ErrorKind::Invalid, error.to_string()))?;
+    let response = http::send(HttpRequest::from_parts(parts, body)).await?;
+    Ok(response.map(Body::new))
 }
 
 struct Relay;
