@@ -38,3 +38,4 @@ mod shop;
 mod state;
 mod swap;
 mod tidy;
+mod transcode;

@@ -39,13 +39,13 @@ pub fn ask(method: &str, url: &str, headers: Fields<'_>, body: Body) -> Request<
 
 impl Host {
     /// A request of any kind, over HTTP/2.
-    pub async fn ask(&self, method: &str, path: &str, headers: Fields<'_>, body: impl Into<Bytes>) -> Reply {
+    pub async fn sends(&self, method: &str, path: &str, headers: Fields<'_>, body: impl Into<Bytes>) -> Reply {
         Client::h2(self.edge).send(ask(method, &self.url(path), headers, full(body))).await
     }
 
     /// A request with JSON as its body.
-    pub async fn ask_json(&self, method: &str, path: &str, body: &Value) -> Reply {
-        self.ask(method, path, &[("content-type", "application/json")], body.to_string()).await
+    pub async fn sends_json(&self, method: &str, path: &str, body: &Value) -> Reply {
+        self.sends(method, path, &[("content-type", "application/json")], body.to_string()).await
     }
 }
 
