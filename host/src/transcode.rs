@@ -13,6 +13,7 @@ pub mod failure;
 pub mod frame;
 #[cfg(test)]
 mod fuzz;
+mod gather;
 pub mod health;
 pub mod json;
 pub mod messages;

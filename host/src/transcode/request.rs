@@ -17,6 +17,7 @@ use super::connect;
 use super::content::Codec;
 use super::failure::Failure;
 use super::frame::Dialect;
+use super::gather::Gather;
 use super::messages::{Item, Messages, whole};
 use super::metadata;
 use super::rule::{self, RestBody};
@@ -99,7 +100,8 @@ impl Adapter {
     /// A request of messages in frames.
     fn recoded(&self, messages: Messages, codec: Codec) -> Result<Body, Failure> {
         let reader = self.reader().filter(|_| codec == Codec::Json);
-        Recoded { messages, reader, fault: self.fault.clone(), over: false }.at_once_or_streamed()
+        Recoded { messages, reader, fault: self.fault.clone(), gather: Gather::default(), over: false }
+            .at_once_or_streamed()
     }
 
     /// A request of messages in lines.
@@ -107,7 +109,9 @@ impl Adapter {
         let max = self.limits.message_bytes_max;
         let lines = Lines { body, buffer: BytesMut::new(), ready: VecDeque::new(), max, over: false };
         match self.reader() {
-            Some(reader) => Body::stream(RecodedLines { lines, reader, fault: self.fault.clone() }),
+            Some(reader) => {
+                Body::stream(RecodedLines { lines, reader, fault: self.fault.clone(), gather: Gather::default() })
+            }
             None => Body::empty(),
         }
     }
@@ -134,6 +138,7 @@ struct Recoded {
     messages: Messages,
     reader: Option<Recode>,
     fault: Fault,
+    gather: Gather,
     over: bool,
 }
 
@@ -178,8 +183,14 @@ impl http_body::Body for Recoded {
     type Error = CallError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
-        let next = ready!(self.poll_next(cx)).map_err(|failure| self.fault.keep(failure));
-        Poll::Ready(next.transpose().map(|frame| frame.map(Frame::data)))
+        let this = &mut *self;
+        let mut gather = std::mem::take(&mut this.gather);
+        let piece = gather.poll(|| {
+            let next = ready!(this.poll_next(cx)).map_err(|failure| this.fault.keep(failure));
+            Poll::Ready(next.transpose())
+        });
+        this.gather = gather;
+        Poll::Ready(ready!(piece).map(|piece| piece.map(Frame::data)))
     }
 }
 
@@ -243,6 +254,15 @@ struct RecodedLines {
     lines: Lines,
     reader: Recode,
     fault: Fault,
+    gather: Gather,
+}
+
+impl RecodedLines {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, CallError>>> {
+        let next = ready!(self.lines.poll_next(cx));
+        let frame = next.and_then(|line| line.map(|line| Ok(framed(0, &self.reader.to_proto(&line)?))).transpose());
+        Poll::Ready(frame.map_err(|failure| self.fault.keep(failure)).transpose())
+    }
 }
 
 impl http_body::Body for RecodedLines {
@@ -250,9 +270,10 @@ impl http_body::Body for RecodedLines {
     type Error = CallError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
-        let next = ready!(self.lines.poll_next(cx));
-        let frame = next.and_then(|line| line.map(|line| Ok(framed(0, &self.reader.to_proto(&line)?))).transpose());
-        let frame = frame.map_err(|failure| self.fault.keep(failure));
-        Poll::Ready(frame.transpose().map(|frame| frame.map(Frame::data)))
+        let this = &mut *self;
+        let mut gather = std::mem::take(&mut this.gather);
+        let piece = gather.poll(|| this.poll_next(cx));
+        this.gather = gather;
+        Poll::Ready(ready!(piece).map(|piece| piece.map(Frame::data)))
     }
 }

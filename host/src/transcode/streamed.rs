@@ -15,6 +15,7 @@ use super::connect::{self, EndOfStream};
 use super::contract::Contract;
 use super::failure::Failure;
 use super::frame;
+use super::gather::Gather;
 use super::messages::{Item, Messages};
 use super::status::GrpcStatus;
 use super::web;
@@ -135,6 +136,7 @@ pub(super) struct Streamed {
     ended: Ended,
     contract: Option<Arc<Contract>>,
     trailers: Option<HeaderMap>,
+    gather: Gather,
     over: bool,
 }
 
@@ -150,7 +152,19 @@ impl Streamed {
         ended: Ended,
         contract: Option<Arc<Contract>>,
     ) -> Self {
-        Self { messages, status, outlet, whole, first, fault, ended, contract, trailers: None, over: false }
+        Self {
+            messages,
+            status,
+            outlet,
+            whole,
+            first,
+            fault,
+            ended,
+            contract,
+            trailers: None,
+            gather: Gather::default(),
+            over: false,
+        }
     }
 
     /// Ends the body. What has been written of a message that failed is not sent.
@@ -192,41 +206,54 @@ impl Streamed {
     }
 }
 
-impl http_body::Body for Streamed {
-    type Data = Bytes;
-    type Error = CallError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
-        let this = &mut *self;
+impl Streamed {
+    /// What is next but for trailers.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, CallError>>> {
         loop {
-            if this.over {
-                return Poll::Ready(this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
+            if self.over {
+                return Poll::Ready(None);
             }
-            let data = match this.first.take() {
-                Some(first) => this.message(first),
-                None => match ready!(this.messages.poll_item(cx)) {
-                    Ok(Item::Message(message)) => this.message(message),
+            let data = match self.first.take() {
+                Some(first) => self.message(first),
+                None => match ready!(self.messages.poll_item(cx)) {
+                    Ok(Item::Message(message)) => self.message(message),
                     Ok(Item::End(trailers)) => {
-                        let status = GrpcStatus::of_headers(&trailers).or_else(|| this.status.take());
+                        let status = GrpcStatus::of_headers(&trailers).or_else(|| self.status.take());
                         let status = status.unwrap_or_else(|| {
                             GrpcStatus::new(
                                 crate::call::grpc::Code::Unknown,
                                 "the service did not say how the call ended",
                             )
                         });
-                        this.end(status, trailers)
+                        self.end(status, trailers)
                     }
-                    Err(failure) => this.end(failure.to_status(), HeaderMap::new()),
+                    Err(failure) => self.end(failure.to_status(), HeaderMap::new()),
                 },
             };
             match data {
                 Ok(data) if data.is_empty() => {}
-                Ok(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Ok(data) => return Poll::Ready(Some(Ok(data))),
                 Err(error) => {
-                    this.over = true;
+                    self.over = true;
                     return Poll::Ready(Some(Err(error)));
                 }
             }
         }
+    }
+}
+
+impl http_body::Body for Streamed {
+    type Data = Bytes;
+    type Error = CallError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
+        let this = &mut *self;
+        let mut gather = std::mem::take(&mut this.gather);
+        let piece = gather.poll(|| this.poll_piece(cx));
+        this.gather = gather;
+        Poll::Ready(match ready!(piece) {
+            Some(piece) => Some(piece.map(Frame::data)),
+            None => this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))),
+        })
     }
 }
