@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
 use http::header::ACCEPT_ENCODING;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, StatusCode};
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 
@@ -205,7 +205,7 @@ impl Ended {
 ///
 /// A service only sees that the request broke off, and answers what it makes of that; the client has to hear what it did.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Fault(Arc<OnceLock<GrpcStatus>>);
+pub(super) struct Fault(Arc<OnceLock<(GrpcStatus, Option<StatusCode>)>>);
 
 impl Fault {
     /// Keeps what is wrong, for the answer, and makes an error of it for the service.
@@ -219,7 +219,7 @@ impl Fault {
                 };
                 let error = CallError::new(kind, Side::Caller, refusal.status.message.clone());
                 // The first one is what happened.
-                let _ = self.0.set(refusal.status);
+                let _ = self.0.set((refusal.status, refusal.http));
                 error
             }
         }
@@ -227,6 +227,32 @@ impl Fault {
 
     /// What was wrong.
     pub(super) fn get(&self) -> Option<GrpcStatus> {
-        self.0.get().cloned()
+        self.0.get().map(|(status, _)| status.clone())
+    }
+
+    /// The same failure with the HTTP status that goes with what was wrong.
+    pub(super) fn with_http(&self, failure: Failure) -> Failure {
+        match self.0.get() {
+            Some((_, Some(http))) => failure.with_http(*http),
+            _ => failure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_wrong_first_is_what_the_client_hears() {
+        let fault = Fault::default();
+        let answered = || Failure::status(Code::Unknown, "broken off");
+        assert_eq!((fault.get(), fault.with_http(answered()).http_status()), (None, StatusCode::INTERNAL_SERVER_ERROR));
+        let error = fault.keep(Failure::too_large(10));
+        assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+        fault.keep(Failure::field("later", "is wrong, too"));
+        let failure = fault.with_http(Failure::of(fault.get().unwrap()));
+        assert_eq!(failure.to_status().code(), Code::ResourceExhausted);
+        assert_eq!(failure.http_status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

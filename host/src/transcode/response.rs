@@ -143,7 +143,7 @@ impl Adapter {
                 let status = answer.status(&trailers)?;
                 let status = self.fault.get().unwrap_or(status);
                 if !status.is_ok() {
-                    return Err(Failure::answered(status, metadata::to_rest(&answer.headers)));
+                    return Err(self.fault.with_http(Failure::answered(status, metadata::to_rest(&answer.headers))));
                 }
                 self.ended.with(status.number);
                 None
@@ -204,7 +204,9 @@ impl Adapter {
                     let status = answer.status(&trailers)?;
                     let status = self.fault.get().unwrap_or(status);
                     if !status.is_ok() {
-                        return Err(Failure::answered(status, mapped(&answer.headers, &trailers)));
+                        return Err(self
+                            .fault
+                            .with_http(Failure::answered(status, mapped(&answer.headers, &trailers))));
                     }
                     let message = message.ok_or_else(|| nonsense("no message"))?;
                     self.ended.with(status.number);
