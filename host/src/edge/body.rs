@@ -211,7 +211,9 @@ impl http_body::Body for Outgoing {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let hint = self.body.size_hint();
+        // Behind a body whose length is said, HTTP/1.1 has no trailers.
+        if self.is_grpc || self.body.trailers_at_hand().is_none() { hint } else { SizeHint::new() }
     }
 }
 

@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use super::activity::InFlight;
 use super::body::{Outgoing, Unread, incoming, unread};
 use super::platform;
-use super::respond::finish_headers;
+use super::respond::{finish_headers, without_body};
 use super::{Edge, Shared};
 use crate::call::{
     Body, CallContext, CallError, Caller, Deadline, ErrorKind, Request, Response, Side, TraceContext, grpc, header,
@@ -101,6 +101,7 @@ pub(super) async fn handle(
         log_error(&head, service.as_ref().map(|service| service.as_str()), &failure);
         head.voice.say(&failure, Some(head.trace.trace_id()))
     });
+    let response = if head.method == http::Method::HEAD { without_body(response) } else { response };
     let is_grpc = head.voice.is_grpc();
     let policy = shared.access;
     let log = move |status: u16, grpc: Option<i32>, bytes_out: u64| {
