@@ -52,7 +52,14 @@ impl Adapter {
                 Ok(self.one(*codec, message)?)
             }
             Protocol::ConnectGet(query) => Ok(self.one(query.codec, query.message.clone())?),
-            Protocol::Json if self.client_streams() => Ok(self.lines(body)),
+            Protocol::Json | Protocol::Rest(..) if self.client_streams() => {
+                // What is compressed is read as a whole, and so is no larger than one message.
+                let body = match named(&parts.headers, CONTENT_ENCODING)? {
+                    Encoding::Identity => body,
+                    _ => Body::full(self.decompressed(body, &parts.headers).await?, None),
+                };
+                Ok(self.lines(body))
+            }
             Protocol::Json => {
                 let text = self.decompressed(body, &parts.headers).await?;
                 // Nothing is an empty message, as it is for REST.

@@ -62,7 +62,7 @@ impl Binding {
 /// - The fields of body or response do not exist, or the path gives the body's field already. As google/api/http.proto says,
 ///   they are fields of the message itself, not of messages inside of it.
 /// - A GET or HEAD has a body.
-/// - The method takes a stream, which a REST call cannot send.
+/// - The method takes a stream, and the rule has anything but a body of whole messages.
 pub fn check(method: &Method, rule: &HttpRule) -> Result<(), RuleError> {
     checked(method, rule).map(drop)
 }
@@ -77,8 +77,10 @@ fn checked(method: &Method, rule: &HttpRule) -> Result<Template, RuleError> {
     };
     let template = Template::parse(&rule.template)
         .map_err(|error| wrong("", format!("column {}: {}", error.at + 1, error.reason)))?;
-    if method.client_streaming {
-        return Err(wrong("", "the method takes a stream, which cannot be sent by HTTP rules".to_owned()));
+    // Each line of the body is a message, and what is in the path would have to be in all of them.
+    if method.client_streaming && (rule.body != RuleBody::Whole || !template.variables().is_empty()) {
+        let reason = "the method takes a stream, and so `body` has to be `*` and the path without variables";
+        return Err(wrong("", reason.to_owned()));
     }
     if rule.body != RuleBody::None && matches!(rule.method, http::Method::GET | http::Method::HEAD) {
         return Err(wrong("", format!("a {} has no body; leave `body` out", rule.method)));
