@@ -30,6 +30,7 @@ mod isolation;
 mod limits;
 mod openapi;
 mod operations;
+mod platform;
 mod policies;
 mod remote;
 mod restart;

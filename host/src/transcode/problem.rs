@@ -50,7 +50,7 @@ pub(super) fn of_status(
 ) -> Response {
     let code = refusal.status.code();
     let problem = Problem {
-        r#type: format!("urn:hostel:grpc:{}", code.connect_name().replace('_', "-")),
+        r#type: format!("urn:hostel:grpc:{}", code.name().to_ascii_lowercase().replace('_', "-")),
         title: title_of_code(code),
         status: failure.http_status().as_u16(),
         detail: &refusal.status.message,
