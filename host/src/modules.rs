@@ -30,4 +30,4 @@ pub use remote::RemoteService;
 pub use settings::{ServiceSettings, Services, Settings};
 pub use source::{Error, Source};
 pub use status::{ModuleState, ModuleStatus, Status};
-pub use table::{Deployments, Routed, RoutedTo, Table};
+pub use table::{Deployments, Offer, Routed, RoutedTo, Table};

@@ -63,10 +63,10 @@ impl Platform {
             Some((of, index)) if Arc::ptr_eq(of, &table) => index.clone(),
             _ => {
                 let contracts = table.contracts();
-                let index = Index::new(contracts.iter().map(|(service, contract)| Source {
-                    service: service.as_str(),
-                    set: contract.set().clone(),
-                    served: contract.services().into_iter().collect(),
+                let index = Index::new(contracts.iter().map(|offer| Source {
+                    service: offer.service.as_str(),
+                    set: offer.contract.set().clone(),
+                    served: offer.contract.services().into_iter().collect(),
                 }));
                 for clash in index.clashes() {
                     tracing::warn!("{clash}");

@@ -8,7 +8,7 @@ use http::Method;
 use tokio::sync::watch;
 
 use super::deployed::{Deployed, Entered};
-use super::described::Speech;
+use super::described::{Described, Speech};
 use super::remote::RemoteService;
 use super::routes::{Destination, Lookup, Match, Routes};
 use super::source::{Error, Source};
@@ -45,11 +45,13 @@ impl Table {
     }
 
     /// What the services offer in other protocols, by name: of those that have descriptors.
-    pub fn contracts(&self) -> Vec<(ServiceName, Arc<Contract>)> {
-        let of = |name: &ServiceName, speech: &Speech| Some((name.clone(), speech.contract.clone()?));
-        let local = self.services.iter().filter_map(|(name, deployed)| of(name, deployed.speech()));
-        let remote = self.elsewhere().filter_map(|remote| of(remote.service(), remote.speech()));
-        local.chain(remote).collect()
+    pub fn contracts(&self) -> Vec<Offer> {
+        let offer = |described: &Described| {
+            let contract = described.speech().contract.clone()?;
+            Some(Offer { service: described.service().clone(), contract, at_root: described.ways().is_empty() })
+        };
+        let local = self.services.values().filter_map(|deployed| offer(deployed.described()));
+        local.chain(self.elsewhere().filter_map(|remote| offer(remote.described()))).collect()
     }
 
     /// Names of services, with the gRPC services that each of them has.
@@ -93,6 +95,17 @@ impl Table {
         let left_out = left_out.iter().map(ToString::to_string).collect();
         Self { services, remotes, routes, left_out }
     }
+}
+
+/// What a service offers in other protocols.
+#[derive(Clone)]
+pub struct Offer {
+    /// Its name.
+    pub service: ServiceName,
+    /// What it offers.
+    pub contract: Arc<Contract>,
+    /// Whether its methods and rules are at the edge's root: it has no routes of its own, which would say where they are.
+    pub at_root: bool,
 }
 
 /// A request's service, and what has to be done to its path.

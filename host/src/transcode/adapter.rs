@@ -155,6 +155,10 @@ pub(super) struct Recode {
 }
 
 impl Recode {
+    pub(super) fn options(&self) -> JsonOptions {
+        self.options
+    }
+
     /// What a client wrote in JSON, as protobuf.
     pub(super) fn to_proto(&self, text: &[u8]) -> Result<Vec<u8>, Failure> {
         Ok(json::from_json(&self.descriptor, text, self.options)?.encode_to_vec())

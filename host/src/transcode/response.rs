@@ -1,5 +1,7 @@
 //! Answers on their way to a client: whatever it speaks is made of gRPC.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRAILER, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -8,6 +10,7 @@ use super::adapter::{Adapter, COMPRESSED_BYTES_MIN};
 use super::compression::{Compressor, Encoding, compress};
 use super::connect;
 use super::content::{Codec, ContentType};
+use super::contract::Bound;
 use super::failure::Failure;
 use super::frame::{Dialect, FrameLimits};
 use super::messages::{Item, Messages};
@@ -15,7 +18,7 @@ use super::metadata;
 use super::rule;
 use super::spoken::Protocol;
 use super::status::GrpcStatus;
-use super::streamed::{Outlet, Streamed};
+use super::streamed::{Lined, Outlet, Streamed};
 use crate::call::grpc::{self, Code};
 use crate::call::{Body, CallError, ErrorKind, Response, Side};
 
@@ -160,9 +163,11 @@ impl Adapter {
                 (content, Outlet::Raw { writer })
             }
             Some(writer) if self.accepts.events => {
-                (HeaderValue::from_static("text/event-stream"), Outlet::Events(writer))
+                (HeaderValue::from_static("text/event-stream"), Outlet::Events(Lined { writer, rule: self.rule() }))
             }
-            Some(writer) => (HeaderValue::from_static("application/x-ndjson"), Outlet::Lines(writer)),
+            Some(writer) => {
+                (HeaderValue::from_static("application/x-ndjson"), Outlet::Lines(Lined { writer, rule: self.rule() }))
+            }
             None => return Err(Failure::status(Code::Internal, "the method is not known")),
         };
         if self.accepts.events && !raw {
@@ -183,6 +188,13 @@ impl Adapter {
         let mut response = Response::new(body);
         *response.headers_mut() = headers;
         Ok(response)
+    }
+
+    fn rule(&self) -> Option<Arc<Bound>> {
+        match &self.spoken.protocol {
+            Protocol::Rest(bound, _) => Some(bound.clone()),
+            _ => None,
+        }
     }
 
     fn raw(&self, message: &prost_reflect::DynamicMessage) -> Result<(HeaderValue, Bytes), Failure> {

@@ -119,7 +119,9 @@ pub fn recognise(
                     shape: contract.shape(&bound.path),
                     protocol: Protocol::Rest(bound, captures),
                 })),
-                Lookup::WrongMethod(_) | Lookup::None if shape.is_some() => Err(wrong_method(head)),
+                Lookup::WrongMethod(_) | Lookup::None if shape.is_some() => {
+                    Err(wrong_method(head, shape.is_some_and(|shape| shape.no_side_effects)))
+                }
                 // The module may have something of its own there.
                 Lookup::WrongMethod(_) | Lookup::None => Ok(None),
             }
@@ -157,7 +159,7 @@ fn by_path(
         })),
         Method::GET if head.uri.query().is_some_and(GetQuery::is_one) => {
             if !shape.no_side_effects {
-                return Err(wrong_method(head));
+                return Err(wrong_method(head, false));
             }
             let query = head.uri.query().unwrap_or_default();
             Ok(Some(Protocol::ConnectGet(GetQuery::parse(query, limits.message_bytes_max)?)))
@@ -185,12 +187,13 @@ pub(super) fn wants_events(headers: &HeaderMap) -> bool {
 }
 
 fn only_post(head: &Head<'_>) -> Result<(), Failure> {
-    if *head.method == Method::POST { Ok(()) } else { Err(wrong_method(head)) }
+    if *head.method == Method::POST { Ok(()) } else { Err(wrong_method(head, false)) }
 }
 
-fn wrong_method(head: &Head<'_>) -> Failure {
+fn wrong_method(head: &Head<'_>, by_get: bool) -> Failure {
     let message = format!("a gRPC method is not called by {}", head.method);
-    CallError::new(ErrorKind::MethodNotAllowed, Side::Caller, message).with_allowed("POST".to_owned()).into()
+    let allowed = if by_get { "GET, POST" } else { "POST" };
+    CallError::new(ErrorKind::MethodNotAllowed, Side::Caller, message).with_allowed(allowed.to_owned()).into()
 }
 
 /// JSON needs descriptors.

@@ -12,11 +12,12 @@ use prost_reflect::{DynamicMessage, Value};
 use super::adapter::{COMPRESSED_BYTES_MIN, Ended, Fault, Recode};
 use super::compression::{Compressor, Encoding, compress};
 use super::connect::{self, EndOfStream};
-use super::contract::Contract;
+use super::contract::{Bound, Contract};
 use super::failure::Failure;
 use super::frame;
 use super::gather::Gather;
 use super::messages::{Item, Messages};
+use super::rule;
 use super::status::GrpcStatus;
 use super::web;
 use crate::call::{CallError, ErrorKind, Side};
@@ -30,11 +31,30 @@ pub(super) enum Outlet {
     /// Connect.
     Connect { json: Option<Recode>, encoding: Encoding },
     /// JSON, a line each. An error is a last line `{"error": ...}`.
-    Lines(Recode),
+    Lines(Lined),
     /// Server-sent events. An error is an event of the type `error`.
-    Events(Recode),
+    Events(Lined),
     /// The bytes of `google.api.HttpBody`.
     Raw { writer: Recode },
+}
+
+/// How each message of a stream is JSON: as a whole, or what its rule says of it.
+pub(super) struct Lined {
+    pub(super) writer: Recode,
+    pub(super) rule: Option<Arc<Bound>>,
+}
+
+impl Lined {
+    fn text(&self, message: &Bytes) -> Result<Bytes, Failure> {
+        match &self.rule {
+            Some(bound) if bound.rule.response_body.is_some() => {
+                let message = self.writer.message(message)?;
+                let body = rule::response_body(&bound.rule, &message, self.writer.options());
+                Ok(body.map_err(|error| Failure::from(error).of_answer())?.1)
+            }
+            _ => recoded(Some(&self.writer), message.clone()),
+        }
+    }
 }
 
 impl Outlet {
@@ -50,12 +70,12 @@ impl Outlet {
             }
             Self::Web { json, .. } => frame::encode(0, &recoded(json.as_ref(), message)?, out),
             Self::Lines(json) => {
-                out.extend_from_slice(&recoded(Some(json), message)?);
+                out.extend_from_slice(&json.text(&message)?);
                 out.extend_from_slice(b"\n");
             }
             Self::Events(json) => {
                 out.extend_from_slice(b"data: ");
-                out.extend_from_slice(&recoded(Some(json), message)?);
+                out.extend_from_slice(&json.text(&message)?);
                 out.extend_from_slice(b"\n\n");
             }
             Self::Raw { writer } => out.extend_from_slice(&raw(&writer.message(&message)?)?.1),

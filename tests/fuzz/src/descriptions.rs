@@ -29,7 +29,9 @@ fn honest() -> &'static [u8] {
         let rpc = |name: &str| Rpc { name: name.to_owned(), idempotency: Default::default() };
         let grpc = Rpcs { name: "shop.v1.Orders".to_owned(), methods: vec![rpc("Get"), rpc("List")] };
         let (routes, policy) = (manifest.routes, manifest.policy);
-        Description { service: manifest.name, routes, grpc: vec![grpc], policy }.encode()
+        let (json, compression) = (manifest.json, manifest.grpc.compression);
+        Description { service: manifest.name, routes, grpc: vec![grpc], policy, json, compression, has_contract: true }
+            .encode()
     })
 }
 
@@ -40,7 +42,7 @@ pub fn run(mut data: &[u8]) {
     let Ok(description) = Description::decode(&service, &bytes) else { return };
     let again = Description::decode(&service, &description.encode()).expect("what was written can be read");
     assert_eq!(again, description);
-    let remote = Arc::new(RemoteService::new(&description));
+    let remote = Arc::new(RemoteService::new(&description, None));
     let _ = remote.method_idempotent("/shop.v1.Orders/Get");
     let deployments = Deployments::default();
     deployments.set_remote(vec![remote]);

@@ -8,7 +8,7 @@ use http::{HeaderValue, Method};
 
 use super::Shared;
 use crate::call::{Body, CallError, ErrorKind, Response, ServiceName, Side};
-use crate::modules::Table;
+use crate::modules::{Offer, Table};
 use crate::transcode::failure::Failure;
 use crate::transcode::openapi::{self, Options, Part};
 
@@ -54,7 +54,7 @@ pub(super) async fn answer(shared: &Arc<Shared>, method: &Method, path: &str) ->
         };
         return Ok(response("application/json", text));
     }
-    let service = named(path).filter(|service| table.contracts().iter().any(|(name, _)| name == service));
+    let service = named(path).filter(|service| described(&table).any(|offer| offer.service == *service));
     let service = service.ok_or_else(|| {
         let message = "no service of this name has descriptors; those that have are in /openapi.json";
         Failure::Call(CallError::new(ErrorKind::NotFound, Side::Caller, message))
@@ -62,20 +62,22 @@ pub(super) async fn answer(shared: &Arc<Shared>, method: &Method, path: &str) ->
     Ok(response("application/json", written(table, Some(service)).await?))
 }
 
+/// The services whose paths are known: those at the root.
+fn described(table: &Table) -> impl Iterator<Item = Offer> {
+    table.contracts().into_iter().filter(|offer| offer.at_root)
+}
+
+fn part(offer: &Offer) -> Option<Part<'_>> {
+    let (service, schema) = (offer.service.as_str(), offer.contract.schema()?);
+    Some(Part { service, schema, json: offer.contract.settings().options(), prefix: "" })
+}
+
 /// The document as text. It takes longer than a serving thread has.
 async fn written(table: Arc<Table>, only: Option<ServiceName>) -> Result<Bytes, Failure> {
     let writing = tokio::task::spawn_blocking(move || {
-        let contracts = table.contracts();
-        let chosen = contracts.iter().filter(|(name, _)| only.as_ref().is_none_or(|only| only == name));
-        let schemas: Vec<_> =
-            chosen.filter_map(|(name, contract)| Some((name, contract, contract.schema()?))).collect();
-        let parts = schemas.iter().map(|(name, contract, schema)| Part {
-            service: name.as_str(),
-            schema,
-            json: contract.settings().options(),
-            prefix: "",
-        });
-        let parts: Vec<Part<'_>> = parts.collect();
+        let chosen = described(&table).filter(|offer| only.as_ref().is_none_or(|only| *only == offer.service));
+        let chosen: Vec<Offer> = chosen.collect();
+        let parts: Vec<Part<'_>> = chosen.iter().filter_map(part).collect();
         let title = only.as_ref().map_or("Hostel", ServiceName::as_str).to_owned();
         let document = openapi::document(&parts, &Options { title, ..Options::default() });
         // A value always serialises.
