@@ -15,8 +15,12 @@ pub(crate) fn request(host: &str, path: &str) -> Vec<u8> {
 
 /// The bytes of a `POST`.
 pub(crate) fn post(host: &str, path: &str, body: &[u8]) -> Vec<u8> {
+    post_as("application/octet-stream", host, path, body)
+}
+
+/// The bytes of a `POST` of a content type.
+pub(crate) fn post_as(type_: &str, host: &str, path: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
-    let type_ = "application/octet-stream";
     let head =
         format!("POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: {type_}\r\ncontent-length: {length}\r\n\r\n");
     [head.as_bytes(), body].concat()
@@ -49,6 +53,16 @@ impl Client {
         self.receive().with_context(|| format!("no answer to GET {path}"))
     }
 
+    /// The status and the body of the answer to any request.
+    ///
+    /// # Errors
+    ///
+    /// As `get`.
+    pub(crate) fn exchange(&mut self, request: &[u8]) -> anyhow::Result<(u16, Vec<u8>)> {
+        self.stream.write_all(request)?;
+        self.receive_bytes()
+    }
+
     /// Asks, and leaves the answer for later.
     ///
     /// # Errors
@@ -62,6 +76,11 @@ impl Client {
     ///
     /// As `get`.
     pub(crate) fn receive(&mut self) -> anyhow::Result<(u16, String)> {
+        let (status, body) = self.receive_bytes()?;
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    }
+
+    fn receive_bytes(&mut self) -> anyhow::Result<(u16, Vec<u8>)> {
         let mut body = Vec::new();
         let mut buffer = [0; 4096];
         loop {
@@ -73,7 +92,7 @@ impl Client {
             })?;
             if complete {
                 self.reader.reset();
-                return Ok((self.reader.status, String::from_utf8_lossy(&body).into_owned()));
+                return Ok((self.reader.status, body));
             }
         }
     }

@@ -27,6 +27,7 @@ mod report;
 mod requests;
 mod resident;
 mod response;
+mod rest;
 mod rows;
 mod run;
 mod server;

@@ -26,7 +26,7 @@ mod routes;
     unused_qualifications,
     reason = "generated"
 )]
-mod pb {
+pub(crate) mod pb {
     tonic::include_proto!("hostel.bench.v1");
 }
 

@@ -19,6 +19,8 @@ pub(crate) enum Rows {
     Services,
     /// GET to a service that calls one on another host, over mutual TLS
     Hop,
+    /// gRPC methods in JSON, and streams of small messages
+    Rest,
     /// Resident memory
     Memory,
     /// Replacing a module under load
@@ -30,7 +32,7 @@ pub(crate) enum Rows {
 }
 
 impl Rows {
-    pub(crate) const DEFAULT: [Self; 11] = [
+    pub(crate) const DEFAULT: [Self; 12] = [
         Self::Get,
         Self::Via,
         Self::Loop,
@@ -39,6 +41,7 @@ impl Rows {
         Self::Stream,
         Self::Services,
         Self::Hop,
+        Self::Rest,
         Self::Memory,
         Self::Swap,
         Self::Start,

@@ -18,7 +18,7 @@ use crate::rows::Rows;
 use crate::server::Server;
 use crate::starts::StartSample;
 use crate::work::{FRONT_HOST, Side, Work};
-use crate::{bodies, half, hop, instructions, requests, resident, services, starts, stream, swap};
+use crate::{bodies, half, hop, instructions, requests, resident, rest, services, starts, stream, swap};
 
 /// Everything that was measured.
 #[derive(Debug, Default, Serialize)]
@@ -50,6 +50,9 @@ pub(crate) fn run(bench: &Bench<'_>) -> anyhow::Result<Samples> {
             }
             if bench.has(Rows::Hop) {
                 hop::measure(bench, round, side, records).with_context(|| format!("a hop, `{}`", side.name()))?;
+            }
+            if bench.has(Rows::Rest) {
+                rest::measure(bench, round, side, records).with_context(|| format!("JSON, `{}`", side.name()))?;
             }
             if bench.has(Rows::Memory) {
                 resident::measure(bench, round, side, records).with_context(|| format!("memory, `{}`", side.name()))?;

@@ -137,6 +137,17 @@ impl Place<'_> {
         Ok(self.native_front(greeter.edge, tls)?.and(greeter))
     }
 
+    /// Starts the native greeter alone.
+    ///
+    /// # Errors
+    ///
+    /// When it does not get ready.
+    pub(crate) fn native_greeter(&self) -> anyhow::Result<Server> {
+        let mut command = self.command(&std::env::current_exe()?);
+        command.arg("native-greeter");
+        self.start_announcing("native-greeter", command)
+    }
+
     /// Starts the native front alone.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What other hosts send, made up by a fuzzer that sees which code it reaches. See `README.md` here.
+//! What other hosts and clients send, made up by a fuzzer that sees which code it reaches. See `README.md` here.
 //!
 //! Each module has a function `run` that takes any bytes, and panics when the host does something that it must not do. Bytes
 //! are either taken as they are, or as edits of what an honest host sends ([`edit`]), so that what is behind several layers
@@ -17,6 +17,7 @@ pub mod exchange;
 pub mod gossip;
 pub mod links;
 pub mod pair;
+pub mod transcoding;
 
 #[cfg(test)]
 mod tests {
@@ -47,5 +48,6 @@ mod tests {
         some(exchange::run, 500);
         some(links::run, 200);
         some(descriptions::run, 500);
+        some(transcoding::run, 2000);
     }
 }

@@ -9,7 +9,7 @@ use tonic::codegen::{
 use tonic::{Request, Response, Status};
 
 use super::pb::{
-    Chunk, HelloReply, HelloRequest, StreamRequest,
+    Chunk, HelloReply, HelloRequest, Order, StreamRequest, TickReply, TickRequest,
     greeter_server::{Greeter, GreeterServer},
 };
 
@@ -34,5 +34,16 @@ impl Greeter for Hello {
     async fn stream(&self, request: Request<StreamRequest>) -> Result<Response<Self::StreamStream>, Status> {
         let chunks = (0..request.into_inner().chunks).map(|_| Ok(Chunk { data: Bytes::from_static(&CHUNK) }));
         Ok(Response::new(Box::pin(tokio_stream::iter(chunks))))
+    }
+
+    async fn echo(&self, request: Request<Order>) -> Result<Response<Order>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+
+    type TickStream = Pin<Box<dyn Stream<Item = Result<TickReply, Status>> + Send>>;
+
+    async fn tick(&self, request: Request<TickRequest>) -> Result<Response<Self::TickStream>, Status> {
+        let ticks = (0..request.into_inner().count).map(|number| Ok(TickReply { number }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(ticks))))
     }
 }

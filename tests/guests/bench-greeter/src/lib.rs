@@ -1,4 +1,4 @@
-//! The greeter of the benchmark: one unary gRPC method.
+//! The greeter of the benchmark: a gRPC service, with its descriptors.
 //!
 //! The service itself is in `greeter.rs`, which the benchmark's native server includes too.
 
@@ -14,3 +14,4 @@ fn app() -> axum::Router {
 }
 
 hostel_sdk::serve!(app);
+hostel_sdk::descriptors!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
