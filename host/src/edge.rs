@@ -24,6 +24,9 @@ use crate::modules::Deployments;
 use crate::observe::access::AccessLog;
 use crate::observe::metrics::Metrics;
 use crate::router::Router;
+use crate::transcode::adapter::Limits;
+use crate::transcode::budget::Budget;
+use crate::transcode::frame::FrameLimits;
 
 pub use listener::{Listener, bind};
 pub use settings::Settings;
@@ -44,6 +47,7 @@ struct Shared {
     access: AccessLog,
     counters: Counters,
     platform: Platform,
+    limits: Limits,
 }
 
 impl Edge {
@@ -57,7 +61,11 @@ impl Edge {
         leaving: CancellationToken,
     ) -> Self {
         let counters = Counters::register(&metrics);
+        let limits = Limits {
+            frames: FrameLimits { message_bytes_max: settings.message_bytes_max as usize },
+            budget: Budget::new(usize::try_from(settings.buffered_bytes_max).unwrap_or(usize::MAX)),
+        };
         let platform = Platform::new(deployments.clone(), leaving, settings.reflection, settings.openapi);
-        Self(Arc::new(Shared { settings, deployments, router, metrics, access, counters, platform }))
+        Self(Arc::new(Shared { settings, deployments, router, metrics, access, counters, platform, limits }))
     }
 }

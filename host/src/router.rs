@@ -30,6 +30,7 @@ use crate::modules::{Deployments, Entered, RoutedTo};
 use crate::observe::metrics::Metrics;
 use crate::policy::attempts::{self, Plan};
 use crate::policy::settings::PerCall;
+use crate::transcode::adapter::Limits;
 use lanes::Lanes;
 
 pub use incoming::LocalServices;
@@ -46,6 +47,8 @@ struct Shared {
     metrics: Metrics,
     remotes: Option<Remotes>,
     lanes: Lanes,
+    /// Of calls between services that are not in gRPC.
+    limits: Limits,
 }
 
 impl Shared {
@@ -68,7 +71,7 @@ pub struct Routing {
 impl Router {
     /// A router over what is deployed here, now and later, and over other hosts if there are any.
     pub fn new(deployments: Deployments, metrics: Metrics, remotes: Option<Remotes>) -> Self {
-        Self(Arc::new(Shared { deployments, metrics, remotes, lanes: Lanes::default() }))
+        Self(Arc::new(Shared { deployments, metrics, remotes, lanes: Lanes::default(), limits: Limits::standard() }))
     }
 
     /// Sends a call that came in on a route.

@@ -5,6 +5,7 @@
 //! all is gRPC, as services speak it: whatever a client speaks is turned into that, and the answer back.
 
 pub mod adapter;
+pub mod budget;
 pub mod compression;
 pub mod connect;
 pub mod content;

@@ -19,7 +19,6 @@ use crate::modules::{Deployments, Table};
 use crate::transcode::adapter::Adapter;
 use crate::transcode::contract::Contract;
 use crate::transcode::failure::Failure;
-use crate::transcode::frame::FrameLimits;
 use crate::transcode::reflection::{Index, Source, platform_set};
 use crate::transcode::settings::Settings;
 use crate::transcode::spoken;
@@ -90,8 +89,8 @@ pub(super) async fn answer(
     if path.starts_with("/openapi") {
         return describe::answer(shared, &head.method, &path).await;
     }
-    let limits = FrameLimits { message_bytes_max: shared.settings.message_bytes_max as usize };
-    let spoken = spoken::recognise(&spoken::Head::of(&request), &path, platform.contract.as_deref(), limits)?;
+    let limits = &shared.limits;
+    let spoken = spoken::recognise(&spoken::Head::of(&request), &path, platform.contract.as_deref(), limits.frames)?;
     let adapter = match spoken {
         Some(spoken) => {
             let settings = Settings::default();
@@ -109,8 +108,8 @@ pub(super) async fn answer(
     }
     let (service, method) = path.strip_prefix('/').and_then(|path| path.split_once('/')).unwrap_or_default();
     let response = match (service, method) {
-        ("grpc.health.v1.Health", method) => health::answer(shared, method, request.into_body(), limits).await?,
-        (_, "ServerReflectionInfo") if platform.reflects => reflect::answer(shared, request.into_body(), limits),
+        ("grpc.health.v1.Health", method) => health::answer(shared, method, request.into_body(), limits.frames).await?,
+        (_, "ServerReflectionInfo") if platform.reflects => reflect::answer(shared, request.into_body(), limits.frames),
         _ => {
             let message = "reflection is off: `reflection` in [edge]";
             return Err(Failure::status(Code::Unimplemented, message));

@@ -26,7 +26,6 @@ use crate::router::Routing;
 use crate::transcode::adapter::Adapter;
 use crate::transcode::connect;
 use crate::transcode::failure::Failure;
-use crate::transcode::frame::FrameLimits;
 use crate::transcode::settings::Compression;
 use crate::transcode::spoken;
 use crate::transcode::voice::Voice;
@@ -180,9 +179,9 @@ fn recognised(
     mut routed: Routed,
 ) -> Result<(hyper::Request<Unread>, Routed, Option<Adapter>), Failure> {
     let speech = routed.to.speech();
-    let limits = FrameLimits { message_bytes_max: shared.settings.message_bytes_max as usize };
+    let limits = &shared.limits;
     let path = request.uri().path().get(routed.strip..).filter(|path| !path.is_empty()).unwrap_or("/");
-    let spoken = spoken::recognise(&spoken::Head::of(&request), path, speech.contract.as_deref(), limits);
+    let spoken = spoken::recognise(&spoken::Head::of(&request), path, speech.contract.as_deref(), limits.frames);
     let adapter = spoken.and_then(|spoken| {
         let own = speech.compression == Compression::Module;
         let Some(spoken) = spoken.filter(|spoken| !(own && spoken.is_only_compressed())) else { return Ok(None) };

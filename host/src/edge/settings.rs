@@ -44,6 +44,8 @@ pub struct Settings {
     pub request_timeout_ms: u64,
     /// The largest message that is read to be turned into another form, in bytes: after decompression, and of streams each.
     pub message_bytes_max: u32,
+    /// Such messages of all requests together, in bytes, until their calls are over.
+    pub buffered_bytes_max: u64,
     /// Whether gRPC reflection tells everybody what the modules describe.
     pub reflection: bool,
     /// Whether `/openapi.json` and the page `/openapi` do.
@@ -72,6 +74,7 @@ impl Default for Settings {
             connections_max: 10_000,
             request_timeout_ms: 10_000,
             message_bytes_max: 4 << 20,
+            buffered_bytes_max: 256 << 20,
             reflection: true,
             openapi: true,
             h2_streams_max: 256,
@@ -108,6 +111,7 @@ impl Settings {
         in_range("connections_max", self.connections_max.into(), 1..=1_000_000)?;
         in_range("request_timeout_ms", self.request_timeout_ms, 1..=86_400_000)?;
         in_range("message_bytes_max", self.message_bytes_max.into(), 1_024..=(256 << 20))?;
+        in_range("buffered_bytes_max", self.buffered_bytes_max, (1 << 20)..=(1 << 40))?;
         in_range("h2_streams_max", self.h2_streams_max.into(), 1..=10_000)?;
         if !is_domain(&self.domain) {
             return Err(Invalid::new("domain", "must be a host name in lower case, without a port"));

@@ -7,7 +7,6 @@ use crate::modules::Speech;
 use crate::transcode::adapter::Adapter;
 use crate::transcode::content::Codec;
 use crate::transcode::failure::Failure;
-use crate::transcode::frame::FrameLimits;
 use crate::transcode::spoken;
 use crate::transcode::voice::Voice;
 
@@ -24,8 +23,8 @@ pub(super) fn adapter(shared: &Shared, target: &ServiceName, request: &Request) 
     let Speech { contract: Some(contract), json, .. } = local.or_else(|| Some(table.remote(target)?.speech()))? else {
         return None;
     };
-    let (parts, limits) = (spoken::Head::of(request), FrameLimits::default());
-    let recognised = spoken::recognise(&parts, request.uri().path(), Some(contract), limits);
+    let (parts, limits) = (spoken::Head::of(request), &shared.limits);
+    let recognised = spoken::recognise(&parts, request.uri().path(), Some(contract), limits.frames);
     let adapter = match recognised {
         Ok(None) => return None,
         Ok(Some(spoken)) => Adapter::new(spoken, Some(contract.clone()), *json, limits, headers),

@@ -1,7 +1,7 @@
 //! One call's way through: from the protocol of its client to gRPC, and back.
 
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use http::header::ACCEPT_ENCODING;
@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 
+use super::budget::{Budget, Hold};
 use super::compression::{Encoding, negotiate};
 use super::connect;
 use super::content::Codec;
@@ -28,6 +29,22 @@ use crate::call::{CallError, ErrorKind, Side};
 /// Answers shorter than this are not worth compressing, in bytes.
 pub(super) const COMPRESSED_BYTES_MIN: usize = 1024;
 
+/// What requests may take.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Of each.
+    pub frames: FrameLimits,
+    /// Of all together, while they are read as a whole.
+    pub budget: Budget,
+}
+
+impl Limits {
+    /// 4 MiB for a message, 256 MiB for all.
+    pub fn standard() -> Self {
+        Self { frames: FrameLimits::default(), budget: Budget::new(256 << 20) }
+    }
+}
+
 /// One call's way through.
 pub struct Adapter {
     pub(super) spoken: Spoken,
@@ -35,6 +52,9 @@ pub struct Adapter {
     pub(super) method: Option<Arc<Method>>,
     pub(super) options: JsonOptions,
     pub(super) limits: FrameLimits,
+    pub(super) budget: Budget,
+    /// Its part of the budget, until the call is over.
+    held: Mutex<Hold>,
     pub(super) accepts: Accepts,
     pub(super) voice: Voice,
     pub(super) fault: Fault,
@@ -62,7 +82,7 @@ impl Adapter {
         spoken: Spoken,
         contract: Option<Arc<Contract>>,
         settings: Settings,
-        limits: FrameLimits,
+        limits: &Limits,
         headers: &HeaderMap,
     ) -> Result<Self, Failure> {
         let json = match &spoken.protocol {
@@ -96,7 +116,13 @@ impl Adapter {
         let voice = Voice::of(&spoken, settings.errors(), contract);
         let options = settings.options();
         let (fault, ended) = (Fault::default(), Ended::default());
-        Ok(Self { spoken, method, options, limits, accepts, voice, fault, ended })
+        let (limits, budget, held) = (limits.frames, limits.budget.clone(), Mutex::default());
+        Ok(Self { spoken, method, options, limits, budget, held, accepts, voice, fault, ended })
+    }
+
+    /// Keeps a part of the budget until the call is over: what was read is on its way to the service until then.
+    pub(super) fn hold(&self, hold: Hold) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = hold;
     }
 
     /// How its errors are said.

@@ -7,11 +7,15 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Body as _;
 
+use super::budget::{Budget, Hold};
 use super::compression::Encoding;
 use super::failure::Failure;
 use super::frame::{Decoder, Dialect, FrameLimits};
 use super::web::TextDecoder;
 use crate::call::Body;
+
+/// By how much the share of a body of unknown length grows at least, in bytes.
+const STEP_BYTES: usize = 64 * 1024;
 
 /// What a body has next.
 #[derive(Debug)]
@@ -119,33 +123,35 @@ impl Messages {
     }
 }
 
-/// All of a body, if it has no more than `max` bytes.
-pub async fn whole(body: Body, max: usize) -> Result<Bytes, Failure> {
+/// All of a body, if it has no more than `max` bytes and `budget` has as many. What is at hand already takes nothing from it.
+pub(super) async fn whole(body: Body, max: usize, budget: &Budget) -> Result<(Bytes, Hold), Failure> {
     let too_large = || Failure::too_large(max);
     let mut stream = match body.try_into_full() {
         Ok((data, _)) if data.len() > max => return Err(too_large()),
-        Ok((data, _)) => return Ok(data),
+        Ok((data, _)) => return Ok((data, Hold::default())),
         Err(stream) => stream,
     };
-    if stream.size_hint().lower() > max as u64 {
+    let announced = stream.size_hint();
+    if announced.lower() > max as u64 {
         return Err(too_large());
     }
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
+    let mut hold = Hold::default();
+    // In as few steps as the client lets us: a body of known length is taken at once.
+    let mut held = usize::try_from(announced.exact().unwrap_or_default()).unwrap_or_default();
+    budget.take(&mut hold, held)?;
+    let mut read = BytesMut::new();
     while let Some(frame) = std::future::poll_fn(|cx| stream.as_mut().poll_frame(cx)).await.transpose()? {
         let Ok(data) = frame.into_data() else { continue };
-        if first.len() + rest.len() + data.len() > max {
+        let length = read.len() + data.len();
+        if length > max {
             return Err(too_large());
         }
-        // Nearly always there is one piece, which need not be copied.
-        if first.is_empty() && rest.is_empty() {
-            first = data;
-        } else {
-            if rest.is_empty() {
-                rest.extend_from_slice(&std::mem::take(&mut first));
-            }
-            rest.extend_from_slice(&data);
+        if length > held {
+            let more = (length - held).max(STEP_BYTES);
+            budget.take(&mut hold, more)?;
+            held += more;
         }
+        read.extend_from_slice(&data);
     }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
+    Ok((read.freeze(), hold))
 }

@@ -91,7 +91,8 @@ impl Adapter {
     async fn decompressed(&self, body: Body, headers: &HeaderMap) -> Result<Bytes, Failure> {
         let max = self.limits.message_bytes_max;
         let encoding = named(headers, CONTENT_ENCODING)?;
-        let bytes = whole(body, max).await?;
+        let (bytes, hold) = whole(body, max, &self.budget).await?;
+        self.hold(hold);
         Ok(if encoding == Encoding::Identity { bytes } else { decompress(encoding, &bytes, max)? })
     }
 

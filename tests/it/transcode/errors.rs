@@ -45,7 +45,7 @@ async fn every_code_has_its_http_status(place: Place) {
             assert_eq!(problem["code"], name, "{problem}");
             assert_eq!(problem["status"], status, "{problem}");
             assert_eq!(problem["detail"], message, "{problem}");
-            let slug = if code == 1 { "canceled".to_owned() } else { name.to_lowercase().replace('_', "-") };
+            let slug = name.to_lowercase().replace('_', "-");
             assert_eq!(problem["type"], format!("urn:hostel:grpc:{slug}"), "{problem}");
             assert!(problem["title"].as_str().is_some_and(|title| !title.is_empty()), "{problem}");
             let trace = problem["trace_id"].as_str().unwrap_or_default();

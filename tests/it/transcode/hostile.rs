@@ -1,5 +1,7 @@
 //! Clients that send what nobody should: each gets an answer that says so, the host lives, and nothing is left in flight.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -8,6 +10,7 @@ use crate::harness::host::Host;
 use crate::harness::http::{Client, full, pushed, request};
 use crate::harness::library::{ask, frame, frames, gzip, method, to_base64, wire};
 use crate::harness::raw::Raw;
+use crate::harness::wait::eventually;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -231,4 +234,35 @@ async fn everybody_at_once() {
         call.await.unwrap();
     }
     still_well(&host).await;
+}
+
+/// Many clients that send large messages slowly have one bound together.
+#[tokio::test]
+async fn what_is_read_of_all_clients_together_has_a_bound() {
+    let config = "[edge]\nbuffered_bytes_max = 1048576\n";
+    let host = Host::builder().guest(&LIBRARY).config(config).start().await;
+    let half = Bytes::from(format!("{{\"title\": \"{}", "x".repeat(600_000)));
+    let book = |body| ask("POST", &host.url("/v1/shelves/1/books"), &[("content-type", "application/json")], body);
+    let rest = Bytes::from_static(b"\"}");
+    let whole = || full([half.clone(), rest.clone()].concat());
+    eventually("there is no room for another one", Duration::from_secs(20), async || {
+        let (sender, body) = pushed();
+        let (first, client) = (book(body), Client::h1(host.edge));
+        let waiting = tokio::spawn(async move { client.send(first).await });
+        sender.send(Ok(half.clone())).await.unwrap();
+        // Small ones go on.
+        host.get("/v1/shelves/1").await.expect(200);
+        let other = Client::h1(host.edge).send(book(whole())).await;
+        if other.status != 503 {
+            // It was there first, and perhaps in the other's way.
+            waiting.abort();
+            return Err(other.status.to_string());
+        }
+        sender.send(Ok(rest.clone())).await.unwrap();
+        drop(sender);
+        waiting.await.unwrap().expect(200);
+        Ok(())
+    })
+    .await;
+    Client::h1(host.edge).send(book(whole())).await.expect(200);
 }
