@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::metrics::{GrpcStatus, code_text};
+use super::metrics::{code_text, is_grpc_fault};
 use super::trace::TraceContext;
 
 /// Which calls are written to the access log.
@@ -27,7 +27,7 @@ impl AccessLog {
     pub fn wants(self, status: u16, grpc: Option<i32>) -> bool {
         match self {
             Self::Off => false,
-            Self::Errors => status >= 500 || grpc.is_some_and(|code| GrpcStatus::from_code(code).is_fault()),
+            Self::Errors => status >= 500 || grpc.is_some_and(is_grpc_fault),
             Self::All => true,
         }
     }

@@ -25,7 +25,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
-pub use calls::{CallMetrics, GrpcStatus, InFlight, Locality, code_text};
+pub use calls::{CallMetrics, InFlight, Locality, code_text, is_grpc_fault};
 pub use service::{EndReason, ServiceMetrics, SwapResult};
 
 use table::Table;

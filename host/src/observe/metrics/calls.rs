@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::histogram::Histogram;
 use super::striped::{Padded, Striped};
+use crate::call::grpc::Code;
 
 /// HTTP statuses counted one by one. The frequent ones come first: they are searched in this order.
 const HTTP: [(u16, &str); 36] = [
@@ -56,87 +57,16 @@ const CLASSES: [&str; 6] = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 const CLASS_FIRST: usize = HTTP.len();
 const GRPC_FIRST: usize = CLASS_FIRST + CLASSES.len();
-const SLOTS: usize = GRPC_FIRST + GrpcStatus::ALL.len();
+const SLOTS: usize = GRPC_FIRST + Code::ALL.len();
 
-/// The statuses of gRPC. Source: <https://grpc.github.io/grpc/core/md_doc_statuscodes.html>.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-#[allow(missing_docs, reason = "named and explained by the source")]
-pub enum GrpcStatus {
-    Ok,
-    Cancelled,
-    Unknown,
-    InvalidArgument,
-    DeadlineExceeded,
-    NotFound,
-    AlreadyExists,
-    PermissionDenied,
-    ResourceExhausted,
-    FailedPrecondition,
-    Aborted,
-    OutOfRange,
-    Unimplemented,
-    Internal,
-    Unavailable,
-    DataLoss,
-    Unauthenticated,
+/// The gRPC status of a number. Numbers without a status are [`Code::Unknown`], as gRPC has it.
+fn grpc_code(number: i32) -> Code {
+    Code::from_number(number).unwrap_or(Code::Unknown)
 }
 
-impl GrpcStatus {
-    /// Every status, at the place of its number.
-    const ALL: [Self; 17] = [
-        Self::Ok,
-        Self::Cancelled,
-        Self::Unknown,
-        Self::InvalidArgument,
-        Self::DeadlineExceeded,
-        Self::NotFound,
-        Self::AlreadyExists,
-        Self::PermissionDenied,
-        Self::ResourceExhausted,
-        Self::FailedPrecondition,
-        Self::Aborted,
-        Self::OutOfRange,
-        Self::Unimplemented,
-        Self::Internal,
-        Self::Unavailable,
-        Self::DataLoss,
-        Self::Unauthenticated,
-    ];
-
-    /// The status of a number. Numbers without a status are [`GrpcStatus::Unknown`], as gRPC has it.
-    pub fn from_code(code: i32) -> Self {
-        let status = usize::try_from(code).ok().and_then(|code| Self::ALL.get(code));
-        status.copied().unwrap_or(Self::Unknown)
-    }
-
-    /// The name that gRPC gives it: `UNAVAILABLE`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "OK",
-            Self::Cancelled => "CANCELLED",
-            Self::Unknown => "UNKNOWN",
-            Self::InvalidArgument => "INVALID_ARGUMENT",
-            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
-            Self::NotFound => "NOT_FOUND",
-            Self::AlreadyExists => "ALREADY_EXISTS",
-            Self::PermissionDenied => "PERMISSION_DENIED",
-            Self::ResourceExhausted => "RESOURCE_EXHAUSTED",
-            Self::FailedPrecondition => "FAILED_PRECONDITION",
-            Self::Aborted => "ABORTED",
-            Self::OutOfRange => "OUT_OF_RANGE",
-            Self::Unimplemented => "UNIMPLEMENTED",
-            Self::Internal => "INTERNAL",
-            Self::Unavailable => "UNAVAILABLE",
-            Self::DataLoss => "DATA_LOSS",
-            Self::Unauthenticated => "UNAUTHENTICATED",
-        }
-    }
-
-    /// Whether the status tells of a fault of the callee, rather than of the caller or of their agreement.
-    pub fn is_fault(self) -> bool {
-        matches!(self, Self::Unknown | Self::Internal | Self::Unavailable | Self::DataLoss)
-    }
+/// Whether a gRPC status, given by its number, tells of a fault of the callee, rather than of the caller or of their agreement.
+pub fn is_grpc_fault(number: i32) -> bool {
+    matches!(grpc_code(number), Code::Unknown | Code::Internal | Code::Unavailable | Code::DataLoss)
 }
 
 /// The label `code` of a call that ended with the HTTP status `status` and, if it was a gRPC call, `grpc`.
@@ -146,7 +76,7 @@ pub fn code_text(status: u16, grpc: Option<i32>) -> &'static str {
 
 fn slot(status: u16, grpc: Option<i32>) -> usize {
     match grpc {
-        Some(code) => GRPC_FIRST + GrpcStatus::from_code(code) as usize,
+        Some(code) => GRPC_FIRST + grpc_code(code) as usize,
         None => match HTTP.iter().position(|(known, _)| *known == status) {
             Some(place) => place,
             None if (100..600).contains(&status) => CLASS_FIRST + usize::from(status / 100),
@@ -162,7 +92,7 @@ fn slot_text(slot: usize) -> &'static str {
     if let Some(class) = CLASSES.get(slot - CLASS_FIRST) {
         return class;
     }
-    GrpcStatus::ALL.get(slot - GRPC_FIRST).copied().unwrap_or(GrpcStatus::Unknown).name()
+    Code::ALL.get(slot - GRPC_FIRST).copied().unwrap_or(Code::Unknown).name()
 }
 
 /// Where a call was answered.
@@ -295,7 +225,7 @@ mod tests {
         labels.sort_unstable();
         labels.dedup();
         assert_eq!(labels.len(), SLOTS);
-        for (place, status) in GrpcStatus::ALL.into_iter().enumerate() {
+        for (place, status) in Code::ALL.into_iter().enumerate() {
             assert_eq!(status as usize, place);
         }
     }
